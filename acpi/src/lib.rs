@@ -1,0 +1,1 @@
+//! ACPI tables, AML and SMBIOS from the machine as built.

@@ -1,0 +1,1 @@
+//! x87 arithmetic on 80-bit extended precision numbers.

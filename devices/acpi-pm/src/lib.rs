@@ -1,0 +1,1 @@
+//! ACPI power management block of the ICH9.

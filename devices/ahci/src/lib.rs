@@ -1,0 +1,1 @@
+//! AHCI host controller with SATA disks and ATAPI CD drives.

@@ -1,0 +1,1 @@
+//! Local APICs and the IO-APIC.

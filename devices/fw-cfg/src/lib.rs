@@ -1,0 +1,1 @@
+//! QEMU firmware configuration interface.

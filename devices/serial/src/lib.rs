@@ -1,0 +1,1 @@
+//! 16550A serial port.

@@ -1,0 +1,1 @@
+//! VGA with Bochs VBE extensions.

@@ -1,0 +1,1 @@
+//! The machine: from a machine file to a running PC.
