@@ -48,3 +48,12 @@ impl PowerControl {
         lock(&self.request).is_some()
     }
 }
+
+/// The gate on address line 20. A PC has two ways to drive it, the 8042's output port and port 92h;
+/// whoever wrote last decides, and both read back the gate itself.
+pub trait A20Gate: Send + Sync {
+    /// Opens or closes the gate. Closed, address bit 20 is zero for every CPU access.
+    fn set_a20(&self, open: bool);
+    /// Whether the gate is open, as it is after a reset.
+    fn a20(&self) -> bool;
+}

@@ -5,6 +5,7 @@
 //! - [`IrqPin`] and [`IrqLine`]: interrupt wires; [`MsiSink`]: interrupts as messages.
 //! - [`Clock`] and [`Timer`]: guest time, and the deadlines that devices set in it.
 //! - [`GuestRam`]: guest memory, through the `vm-memory` traits.
+//! - [`RegisterMap`]: a device's registers as data.
 //! - [`Snapshot`]: a device's state as a self-describing value.
 //! - [`pci`]: what a PCI function is, apart from the bus it sits on.
 //! - [`block`], [`chardev`], [`display`]: the back ends behind devices.
@@ -24,17 +25,19 @@ mod memory_map;
 mod msi;
 pub mod pci;
 mod ram;
+mod registers;
 mod snapshot;
 mod wake;
 
 pub use clock::{Clock, HostTime, NANOS_PER_SEC, Timer};
-pub use control::{PowerControl, PowerRequest};
+pub use control::{A20Gate, PowerControl, PowerRequest};
 pub use device::{BusDevice, BusTarget, Device, Window, read_by_bytes, write_by_bytes};
 pub use irq::{IrqLine, IrqPin, IrqSink};
 pub use map::{IoMap, MapError, MapId};
 pub use memory_map::{Backing, DirectMapping, MemoryMap};
 pub use msi::{MsiMessage, MsiSink};
 pub use ram::{AuxMemory, GuestRam, PAGE_SIZE, PageVersions, RamError, RamRegion};
+pub use registers::{Register, RegisterMap};
 pub use snapshot::{Snapshot, SnapshotError};
 pub use wake::Wake;
 

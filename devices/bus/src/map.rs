@@ -13,7 +13,9 @@ pub struct MapId(u64);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MapError {
     /// Something else answers there already.
-    #[error("{name} at {start:#x}..={end:#x} overlaps {other} at {other_start:#x}..={other_end:#x}")]
+    #[error(
+        "{name} at {start:#x}..={end:#x} overlaps {other} at {other_start:#x}..={other_end:#x}"
+    )]
     Overlap {
         /// The new range's name.
         name: String,
@@ -62,7 +64,13 @@ impl<T: Clone> RangeMap<T> {
         Self { entries: Vec::new(), next_id: 0, last_address }
     }
 
-    pub fn insert(&mut self, name: &str, start: u64, len: u64, value: T) -> Result<MapId, MapError> {
+    pub fn insert(
+        &mut self,
+        name: &str,
+        start: u64,
+        len: u64,
+        value: T,
+    ) -> Result<MapId, MapError> {
         let last = len
             .checked_sub(1)
             .and_then(|rest| start.checked_add(rest))

@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use vm_memory::{Bytes, GuestMemoryBackend, GuestMemoryRegion};
 
+use crate::control::A20Gate;
 use crate::device::{BusTarget, Window};
 use crate::map::{DeviceRange, MapError, MapId, RangeMap, read_lock, write_lock};
 use crate::ram::{GuestRam, PAGE_SIZE};
@@ -152,10 +153,7 @@ impl MemoryMap {
 
     /// All ranges over the RAM: first address, last address, name.
     pub fn ranges(&self) -> Vec<(u64, u64, String)> {
-        read_lock(&self.overlays)
-            .iter()
-            .map(|e| (e.start, e.last, e.name.to_string()))
-            .collect()
+        read_lock(&self.overlays).iter().map(|e| (e.start, e.last, e.name.to_string())).collect()
     }
 
     /// The name of the device at `address`; `None` where there is none (RAM and ROM included).
@@ -190,7 +188,8 @@ impl MemoryMap {
                 },
             };
         }
-        let Some((region, offset)) = self.ram.to_region_addr(vm_memory::GuestAddress(address)) else {
+        let Some((region, offset)) = self.ram.to_region_addr(vm_memory::GuestAddress(address))
+        else {
             return Backing::Unmapped;
         };
         let host = region.host_offset() + offset.0;
@@ -259,6 +258,16 @@ impl MemoryMap {
     }
 }
 
+impl A20Gate for MemoryMap {
+    fn set_a20(&self, open: bool) {
+        self.set_a20(open);
+    }
+
+    fn a20(&self) -> bool {
+        self.a20()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,7 +294,8 @@ mod tests {
     fn a_device_lies_over_ram_and_an_access_over_its_edge_is_split() {
         let map = map();
         map.write(0x9_fffe, &[1, 2, 3, 4]);
-        let id = map.map_device("vga", 0xa_0000, Window::new(0x10, 0x2_0000), Arc::new(Ones)).unwrap();
+        let id =
+            map.map_device("vga", 0xa_0000, Window::new(0x10, 0x2_0000), Arc::new(Ones)).unwrap();
         let mut data = [0; 4];
         map.read(0x9_fffe, &mut data);
         assert_eq!(data, [1, 2, 0x10, 0x10]);

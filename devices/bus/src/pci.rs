@@ -112,7 +112,11 @@ impl FromStr for PciAddress {
         let parse = |part: &str, below: u16| {
             u8::from_str_radix(part, 16).ok().filter(|n| u16::from(*n) < below).ok_or_else(fail)
         };
-        Ok(Self { bus: parse(bus, 256)?, device: parse(device, 32)?, function: parse(function, 8)? })
+        Ok(Self {
+            bus: parse(bus, 256)?,
+            device: parse(device, 32)?,
+            function: parse(function, 8)?,
+        })
     }
 }
 
