@@ -1,0 +1,56 @@
+//! `cargo xtask test`: everything that must hold before a change goes in.
+
+use anyhow::{Result, bail};
+
+use crate::{guest, lint, sh, tools, web};
+
+/// Runs all parts, or the one that is named.
+pub fn main(args: &[String]) -> Result<()> {
+    match args.first().map(String::as_str) {
+        None => {
+            lint::main()?;
+            native()?;
+            guests()?;
+            browser()
+        }
+        Some("--native") => native(),
+        Some("--guests") => guests(),
+        Some("--browser") => browser(),
+        Some(other) => bail!("there is no part {other:?}; there are --native, --guests, --browser"),
+    }
+}
+
+/// Each crate's own tests.
+fn native() -> Result<()> {
+    if sh::which("iasl").is_none() {
+        tools::install("iasl, the referee for ACPI tables", &["acpica-tools"])?;
+    }
+    sh::step("Tests of the crates");
+    sh::run(&mut sh::cmd("cargo", &["test", "--workspace", "--exclude", "aero-tests"]))
+}
+
+/// Whole machines, natively, in release mode: they boot real kernels.
+fn guests() -> Result<()> {
+    let guests = guest::prepare()?;
+    sh::step("Tests of whole machines");
+    let mut test = sh::cmd("cargo", &["test", "--release", "--package", "aero-tests"]);
+    sh::run(test.env("AERO_GUESTS", &guests.dir))
+}
+
+/// The page in a real browser.
+fn browser() -> Result<()> {
+    let guests = guest::prepare()?;
+    let chromium = match ["chromium", "google-chrome", "chrome"].iter().find_map(|c| sh::which(c)) {
+        Some(found) => found,
+        None => {
+            tools::install("Chromium, in which the page is tested,", &["chromium"])?;
+            "/usr/bin/chromium".into()
+        }
+    };
+    let dist = web::build()?;
+    let server = crate::serve::start(0, vec![("/", dist), ("/guests/", guests.dir)])?;
+    sh::step("Tests of the page in Chromium");
+    let mut test = sh::cmd("npm", &["test"]);
+    test.current_dir(sh::root().join("frontend"));
+    sh::run(test.env("AERO_PAGE", &server.address).env("AERO_CHROMIUM", chromium))
+}
