@@ -1,1 +1,4 @@
 //! The machine: from a machine file to a running PC.
+
+pub mod config;
+pub mod devices;
