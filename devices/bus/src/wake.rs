@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ impl Wake {
         }
         // The listener's own blocking wait is missing on wasm32, where a parked thread works as well.
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        if let Poll::Pending = listener.as_mut().poll(&mut Context::from_waker(&waker)) {
+        if listener.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
             thread::park_timeout(timeout);
         }
         self.is_signalled()
