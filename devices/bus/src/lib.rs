@@ -6,7 +6,6 @@
 //! - [`Clock`] and [`Timer`]: guest time, and the deadlines that devices set in it.
 //! - [`GuestRam`]: guest memory, through the `vm-memory` traits.
 //! - [`RegisterMap`]: a device's registers as data.
-//! - [`RegisterMap`]: a device's registers as data.
 //! - [`Snapshot`]: a device's state as a self-describing value.
 //! - [`pci`]: what a PCI function is, apart from the bus it sits on.
 //! - [`block`], [`chardev`], [`display`]: the back ends behind devices.
@@ -38,7 +37,6 @@ pub use map::{IoMap, MapError, MapId};
 pub use memory_map::{Backing, DirectMapping, MemoryMap};
 pub use msi::{MsiMessage, MsiSink};
 pub use ram::{AuxMemory, GuestRam, PAGE_SIZE, PageVersions, RamError, RamRegion};
-pub use registers::{Register, RegisterMap};
 pub use registers::{Register, RegisterMap};
 pub use snapshot::{Snapshot, SnapshotError};
 pub use wake::Wake;
