@@ -75,7 +75,12 @@ pub trait CpuBackend: Send {
     /// Runs `cpu` until its budget is used up, it halts or it shuts down. Interrupts, NMI, INIT and
     /// start-up messages that `signals` shows are taken at instruction boundaries; in deterministic
     /// mode a backend never retires more than the budget.
-    fn run(&mut self, cpu: &mut Vcpu, signals: &CpuSignals, platform: &mut dyn Platform) -> RunOutcome;
+    fn run(
+        &mut self,
+        cpu: &mut Vcpu,
+        signals: &CpuSignals,
+        platform: &mut dyn Platform,
+    ) -> RunOutcome;
 
     /// Forgets whatever is derived from memory or from the processor's state (translations, decoded or
     /// generated code): the machine was reset or restored from a snapshot.

@@ -1,8 +1,31 @@
 //! The CPU's contract: what a virtual processor is, what it sees of the machine, and what a backend
 //! (interpreter, JIT) does with it.
+//!
+//! [`Vcpu`] is the state, [`Exec`] the processor at work: memory with segments, paging and a software
+//! TLB, interrupts and exceptions, control transfers between segments, privilege levels and tasks,
+//! system registers. A backend decodes and executes instructions and calls [`Exec`] for the rest.
 
+pub mod alu;
 mod backend;
+pub mod bits;
+mod cpuid;
+mod exception;
+mod exec;
+mod flags;
+mod msr;
+mod segment;
 mod signals;
+mod skeleton;
+mod state;
+mod tlb;
 
 pub use backend::{CpuBackend, CpuExit, Platform, RunOutcome};
+pub use cpuid::{CpuModel, CpuidResult};
+pub use exception::{Exception, ExecResult, vector};
+pub use exec::{Exec, OperandSize, Scalar};
+pub use flags::Flags;
+pub use segment::{Descriptor, DescriptorTable, SegReg, Segment, SegmentAttributes, system_type};
 pub use signals::{CpuSignals, Signal};
+pub use skeleton::CodePage;
+pub use state::{Activity, Attention, F80, FpuState, Mode, RSP, Shadow, Vcpu};
+pub use tlb::{Access, TLB_ENTRIES, Tlb, TlbEntry};
