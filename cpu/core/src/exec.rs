@@ -167,6 +167,9 @@ impl OperandSize {
 ///   [`service_events`](Self::service_events). While `cpu.attention` is not empty it does so before
 ///   every instruction, and executes one instruction (or one iteration of a repeated one) at a time.
 /// - After every access to a device [`budget`](Self::budget) may have shrunk.
+/// - Whatever happens within an instruction that may concern the very next one, so that a backend that
+///   runs several at a time has to look before going on, sets [`look`](Self::look): an access to a
+///   device, a store that gave a page with code a new version, a data breakpoint.
 pub struct Exec<'a> {
     /// The processor.
     pub cpu: &'a mut Vcpu,
@@ -180,6 +183,8 @@ pub struct Exec<'a> {
     pub retired: u64,
     /// How many may be retired in all.
     pub budget: u64,
+    /// Something happened that ends a run of instructions here: see above. The backend clears it.
+    pub look: bool,
     /// EXT of error codes: 1 while an external event or an exception is being delivered.
     pub(crate) ext: u32,
     pub(crate) ram: GuestRam,
@@ -202,7 +207,7 @@ impl<'a> Exec<'a> {
         let budget = platform.budget();
         let next_rip = cpu.rip;
         let mut exec =
-            Self { cpu, platform, signals, next_rip, retired: 0, budget, ext: 0, ram, host };
+            Self { cpu, platform, signals, next_rip, retired: 0, budget, look: false, ext: 0, ram, host };
         exec.follow_code_marks();
         exec
     }
