@@ -75,7 +75,10 @@ impl Drop for Block {
 /// and when a CPU writes to a page that is marked as holding decoded code. Whoever derives something
 /// from a page's bytes keeps the version and looks again.
 #[derive(Clone)]
-pub struct PageVersions(Arc<[AtomicU32]>);
+pub struct PageVersions {
+    words: Arc<[AtomicU32]>,
+    code_marks: Arc<AtomicU64>,
+}
 
 impl PageVersions {
     /// Bit 0 of a page's word: someone keeps decoded code of this page, so that CPU stores to it have
@@ -83,12 +86,13 @@ impl PageVersions {
     pub const HAS_CODE: u32 = 1;
 
     fn new(pages: u64) -> Self {
-        Self((0..pages).map(|_| AtomicU32::new(0)).collect())
+        let words = (0..pages).map(|_| AtomicU32::new(0)).collect();
+        Self { words, code_marks: Arc::default() }
     }
 
     /// The word of the page that holds host offset `offset`.
     pub fn word(&self, offset: u64) -> &AtomicU32 {
-        &self.0[(offset / PAGE_SIZE) as usize]
+        &self.words[(offset / PAGE_SIZE) as usize]
     }
 
     /// The version of the page at host offset `offset`.
@@ -98,7 +102,18 @@ impl PageVersions {
 
     /// Marks the page as holding decoded code. Returns whether it was marked before.
     pub fn mark_code(&self, offset: u64) -> bool {
-        self.word(offset).fetch_or(Self::HAS_CODE, Ordering::AcqRel) & Self::HAS_CODE != 0
+        let before =
+            self.word(offset).fetch_or(Self::HAS_CODE, Ordering::AcqRel) & Self::HAS_CODE != 0;
+        if !before {
+            self.code_marks.fetch_add(1, Ordering::AcqRel);
+        }
+        before
+    }
+
+    /// How many times a page that was not marked has been. A CPU that may store to pages without
+    /// looking at their words drops that right when it sees a new number.
+    pub fn code_marks(&self) -> u64 {
+        self.code_marks.load(Ordering::Acquire)
     }
 
     /// Whether decoded code of this page is kept.
@@ -117,7 +132,7 @@ impl PageVersions {
 
     /// All words, for generated code that checks them inline.
     pub fn words(&self) -> &[AtomicU32] {
-        &self.0
+        &self.words
     }
 }
 
