@@ -1,6 +1,8 @@
 //! Maps of address ranges to devices: one for ports here, one for memory in `memory_map`.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::device::{BusTarget, Window};
@@ -50,6 +52,15 @@ pub(crate) struct Entry<T> {
     pub last: u64,
     pub name: Arc<str>,
     pub value: T,
+    /// Accesses to all ranges of this name, so far.
+    pub accesses: Arc<AtomicU64>,
+}
+
+impl<T> Entry<T> {
+    /// Counts an access. Counts are statistics: not part of the machine's state.
+    pub fn count_access(&self) {
+        self.accesses.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Ranges sorted by address, never overlapping.
@@ -57,11 +68,13 @@ pub(crate) struct RangeMap<T> {
     entries: Vec<Entry<T>>,
     next_id: u64,
     last_address: u64,
+    /// By name, also of ranges that are gone: a range that moves keeps its count.
+    accesses: BTreeMap<Arc<str>, Arc<AtomicU64>>,
 }
 
 impl<T: Clone> RangeMap<T> {
     pub fn new(last_address: u64) -> Self {
-        Self { entries: Vec::new(), next_id: 0, last_address }
+        Self { entries: Vec::new(), next_id: 0, last_address, accesses: BTreeMap::new() }
     }
 
     pub fn insert(
@@ -91,8 +104,18 @@ impl<T: Clone> RangeMap<T> {
         }
         let id = MapId(self.next_id);
         self.next_id += 1;
-        self.entries.insert(at, Entry { id, start, last, name: name.into(), value });
+        let name: Arc<str> = name.into();
+        let accesses = self.accesses.entry(name.clone()).or_default().clone();
+        self.entries.insert(at, Entry { id, start, last, name, value, accesses });
         Ok(id)
+    }
+
+    /// Accesses by name.
+    pub fn accesses(&self) -> Vec<(String, u64)> {
+        let count = |(name, count): (&Arc<str>, &Arc<AtomicU64>)| {
+            (name.to_string(), count.load(Ordering::Relaxed))
+        };
+        self.accesses.iter().map(count).collect()
     }
 
     pub fn remove(&mut self, id: MapId) -> bool {
@@ -179,6 +202,11 @@ impl IoMap {
             .collect()
     }
 
+    /// How often each range was accessed since the map was made, by the range's name.
+    pub fn accesses(&self) -> Vec<(String, u64)> {
+        read_lock(&self.ranges).accesses()
+    }
+
     /// The name of what answers at `port`.
     pub fn name_at(&self, port: u16) -> Option<Arc<str>> {
         read_lock(&self.ranges).find(port.into()).map(|e| e.name.clone())
@@ -187,6 +215,7 @@ impl IoMap {
     fn find(&self, port: u16, len: usize) -> Option<(DeviceRange, bool)> {
         let ranges = read_lock(&self.ranges);
         let entry = ranges.find(port.into())?;
+        entry.count_access();
         let mut range = entry.value.clone();
         range.offset += u64::from(port) - entry.start;
         Some((range, u64::from(port) + len as u64 - 1 <= entry.last))
@@ -253,6 +282,17 @@ mod tests {
         let mut byte = [0];
         map.read(0xa1, &mut byte);
         assert_eq!(byte, [3]);
+    }
+
+    #[test]
+    fn accesses_are_counted_by_name_also_when_the_range_moves() {
+        let map = IoMap::new();
+        let id = map.map("bar", 0x100, Window::new(0, 4), echo()).unwrap();
+        map.write(0x100, &[1, 2, 3, 4]);
+        map.unmap(id);
+        map.map("bar", 0x200, Window::new(0, 4), echo()).unwrap();
+        map.read(0x200, &mut [0; 2]);
+        assert_eq!(map.accesses(), [("bar".to_owned(), 2)]);
     }
 
     #[test]

@@ -156,6 +156,11 @@ impl MemoryMap {
         read_lock(&self.overlays).iter().map(|e| (e.start, e.last, e.name.to_string())).collect()
     }
 
+    /// How often each device was looked up, by the name of its range: a CPU does that once an access.
+    pub fn accesses(&self) -> Vec<(String, u64)> {
+        read_lock(&self.overlays).accesses()
+    }
+
     /// The name of the device at `address`; `None` where there is none (RAM and ROM included).
     pub fn device_name_at(&self, address: u64) -> Option<Arc<str>> {
         let overlays = read_lock(&self.overlays);
@@ -173,6 +178,9 @@ impl MemoryMap {
         let overlays = read_lock(&self.overlays);
         if let Some(entry) = overlays.find(address) {
             let (into, last) = (address - entry.start, entry.last);
+            if matches!(entry.value, Overlay::Device(_)) {
+                entry.count_access();
+            }
             return match &entry.value {
                 Overlay::Device(range) => Backing::Device {
                     target: range.target.clone(),

@@ -49,7 +49,7 @@ impl Refcounts {
     }
 
     fn block_entries(&self) -> u64 {
-        self.cluster_size() * 8 >> self.order
+        (self.cluster_size() * 8) >> self.order
     }
 
     /// Finds whether clusters that are in use lie behind the end of the file: such an image was cut.
