@@ -1,0 +1,10 @@
+//! MMX and SSE.
+
+use iced_x86::Instruction;
+
+use crate::op::{Handler, Op};
+
+/// The handler of an MMX or SSE instruction.
+pub(crate) fn lower(_instr: &Instruction, _op: &mut Op) -> Option<Handler> {
+    None
+}
