@@ -264,6 +264,13 @@ impl PciConfig {
         self.bars[index] = Some(bar);
     }
 
+    /// Makes the next capability begin at `offset`, a multiple of 4 behind all before it, for functions
+    /// whose data sheet says where theirs are.
+    pub fn place_next_capability(&mut self, offset: u8) {
+        assert!(offset.is_multiple_of(4) && offset >= self.next_capability, "capabilities in order");
+        self.next_capability = offset;
+    }
+
     /// Appends a capability with this id and body (what follows id and next pointer), all read-only.
     /// Returns its offset.
     pub fn add_capability(&mut self, id: u8, body: &[u8]) -> u16 {
@@ -528,6 +535,16 @@ mod tests {
         assert_eq!(config.u32(0x24), 0xffff_f000);
         config.write(0x10, &[0xff; 4]);
         assert_eq!(config.u32(0x10), 0, "a BAR that is not there reads as zero");
+    }
+
+    #[test]
+    fn capabilities_are_where_the_data_sheet_puts_them() {
+        let (mut config, _) = config();
+        config.place_next_capability(0xa8);
+        assert_eq!(config.add_capability(0x12, &[0x10, 0, 0x48, 0, 0, 0]), 0xa8);
+        assert_eq!(config.u8(reg::CAPABILITIES), 0x40);
+        assert_eq!(config.u32(0xa8), 0x0010_0012);
+        assert_eq!(config.u8(0x41), 0xa8);
     }
 
     #[test]
