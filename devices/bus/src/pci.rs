@@ -267,7 +267,10 @@ impl PciConfig {
     /// Makes the next capability begin at `offset`, a multiple of 4 behind all before it, for functions
     /// whose data sheet says where theirs are.
     pub fn place_next_capability(&mut self, offset: u8) {
-        assert!(offset.is_multiple_of(4) && offset >= self.next_capability, "capabilities in order");
+        assert!(
+            offset.is_multiple_of(4) && offset >= self.next_capability,
+            "capabilities in order"
+        );
         self.next_capability = offset;
     }
 
