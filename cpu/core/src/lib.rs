@@ -27,5 +27,6 @@ pub use flags::Flags;
 pub use segment::{Descriptor, DescriptorTable, SegReg, Segment, SegmentAttributes, system_type};
 pub use signals::{CpuSignals, Signal};
 pub use skeleton::CodePage;
-pub use state::{Activity, Attention, F80, FpuState, Mode, RSP, Shadow, Vcpu};
+pub use aero_x87::F80;
+pub use state::{Activity, Attention, FpuState, Mode, RSP, Shadow, Vcpu};
 pub use tlb::{Access, TLB_ENTRIES, Tlb, TlbEntry};

@@ -1,5 +1,6 @@
 //! The architectural state of one processor.
 
+use aero_x87::F80;
 use serde::{Deserialize, Serialize};
 
 use crate::bits::{cr0, efer, rflags};
@@ -95,17 +96,6 @@ pub enum Shadow {
     MovSs,
 }
 
-/// An 80-bit register of the x87 as it is stored. MMX registers are the mantissas.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[repr(C)]
-pub struct F80 {
-    /// The 64-bit significand with its explicit integer bit.
-    pub mantissa: u64,
-    /// Bit 15 the sign, bits 14:0 the biased exponent.
-    pub sign_exponent: u16,
-}
-
 /// The x87.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -137,7 +127,7 @@ impl FpuState {
     /// As after FNINIT.
     pub const fn initial() -> Self {
         Self {
-            regs: [F80 { mantissa: 0, sign_exponent: 0 }; 8],
+            regs: [F80::ZERO; 8],
             control: 0x37f,
             status: 0,
             top: 0,

@@ -29,7 +29,7 @@ macro_rules! handlers {
         Some(handler)
     }};
 }
-use handlers;
+pub(crate) use handlers;
 
 /// The handler of an MMX or SSE instruction.
 pub(crate) fn lower(instr: &Instruction, op: &mut Op) -> Option<Handler> {
