@@ -18,8 +18,8 @@ pub const MAX_CPUS: usize = 255;
 /// What the local APICs are like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApicConfig {
-    /// Frequency of the time-stamp counter, before a processor's own offset, in hertz: it stands at 0
-    /// at guest time 0. For the timer's TSC-deadline mode.
+    /// Frequency of the time-stamp counter, before a processor's own offset, in hertz. For the timer's
+    /// TSC-deadline mode; see also [`LocalApics::set_tsc_base`].
     pub tsc_hz: u64,
     /// Whether x2APIC mode can be switched on; CPUID.01H:ECX bit 21 has to agree.
     pub x2apic: bool,
@@ -31,6 +31,8 @@ struct State {
     cpus: Vec<LapicState>,
     /// The processor that is first asked for the next lowest-priority message.
     rotation: usize,
+    /// Guest time in nanoseconds at which the time-stamp counter stood at 0.
+    tsc_base: u64,
 }
 
 struct Fabric {
@@ -141,6 +143,14 @@ impl LocalApics {
         LocalApic { fabric: self.0.clone(), index }
     }
 
+    /// Says that the time-stamp counter stood at 0 at guest time `nanos`; at first that is 0. A reset
+    /// that sets the counter back is to call it.
+    pub fn set_tsc_base(&self, nanos: u64) {
+        for index in 0..self.len() {
+            self.0.lock(index).set_tsc_base(nanos);
+        }
+    }
+
     /// Tells `ioapic` of the ends of level-triggered interrupts, as long as it exists.
     pub fn connect(&self, ioapic: &Arc<IoApicHandle>) {
         let mut ioapics = self.0.ioapics.write().unwrap_or_else(PoisonError::into_inner);
@@ -184,7 +194,8 @@ impl Device for LocalApics {
     fn save(&self) -> Snapshot {
         let cpus = (0..self.len()).map(|index| self.0.lock(index).save()).collect();
         let rotation = self.0.rotation.load(Ordering::Relaxed);
-        Snapshot::new(KIND, 1, &State { cpus, rotation })
+        let tsc_base = self.0.lock(0).tsc_base();
+        Snapshot::new(KIND, 1, &State { cpus, rotation, tsc_base })
     }
 
     fn restore(&mut self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
@@ -202,7 +213,7 @@ impl Device for LocalApics {
             }
         }
         for (index, cpu) in state.cpus.into_iter().enumerate() {
-            self.0.lock(index).restore(cpu);
+            self.0.lock(index).restore(cpu, state.tsc_base);
         }
         self.0.rotation.store(state.rotation, Ordering::Relaxed);
         Ok(())

@@ -136,6 +136,8 @@ pub(crate) struct Lapic {
     is_bsp: bool,
     x2apic_allowed: bool,
     tsc_hz: u64,
+    /// Guest time at which the time-stamp counter stood at 0.
+    tsc_base: u64,
     sink: Arc<dyn CpuSink>,
     timer: Timer,
     /// What INTR is driven to.
@@ -153,7 +155,7 @@ impl Lapic {
     ) -> Self {
         let is_bsp = index == 0;
         let state = LapicState::power_on(index, is_bsp);
-        Self { index, is_bsp, x2apic_allowed, tsc_hz, sink, timer, intr: false, state }
+        Self { index, is_bsp, x2apic_allowed, tsc_hz, tsc_base: 0, sink, timer, intr: false, state }
     }
 
     pub fn save(&self) -> LapicState {
@@ -161,12 +163,22 @@ impl Lapic {
     }
 
     /// Takes over a validated state.
-    pub fn restore(&mut self, state: LapicState) {
+    pub fn restore(&mut self, state: LapicState, tsc_base: u64) {
         self.state = state;
+        self.tsc_base = tsc_base;
         self.arm_timer();
         // The processor's own saved state may or may not hold the level.
         self.intr = self.wants_intr();
         self.sink.set_intr(self.intr);
+    }
+
+    pub fn tsc_base(&self) -> u64 {
+        self.tsc_base
+    }
+
+    pub fn set_tsc_base(&mut self, nanos: u64) {
+        self.tsc_base = nanos;
+        self.arm_timer();
     }
 
     pub fn reset(&mut self) {
@@ -522,13 +534,18 @@ impl Lapic {
         }
     }
 
+    /// Guest time at which the time-stamp counter reaches the deadline, if one is armed.
+    fn tsc_due(&self) -> Option<u64> {
+        let deadline = Some(self.state.tsc_deadline).filter(|deadline| *deadline != 0)?;
+        Some(tsc_to_nanos(deadline, self.tsc_hz).saturating_add(self.tsc_base))
+    }
+
     /// Delivers the timer's interrupt if it was due by `now`.
     fn catch_up_timer(&mut self, now: u64) {
         let mode = self.timer_mode();
         let fired = match mode {
             Mode::TscDeadline => {
-                let armed = self.state.tsc_deadline != 0;
-                let due = armed && tsc_to_nanos(self.state.tsc_deadline, self.tsc_hz) <= now;
+                let due = self.tsc_due().is_some_and(|due| due <= now);
                 if due {
                     self.state.tsc_deadline = 0;
                 }
@@ -549,8 +566,7 @@ impl Lapic {
         let mode = self.timer_mode();
         let at = match mode {
             _ if masked || !self.state.enabled => None,
-            Mode::TscDeadline => (self.state.tsc_deadline != 0)
-                .then(|| tsc_to_nanos(self.state.tsc_deadline, self.tsc_hz)),
+            Mode::TscDeadline => self.tsc_due(),
             Mode::OneShot | Mode::Periodic => self.state.counter.next_interrupt(mode),
         };
         match at {

@@ -180,6 +180,12 @@ fn tsc_deadline_mode_fires_when_the_counter_gets_there() {
     cpu.msr_write(TSC_DEADLINE, u64::MAX).unwrap();
     cpu.mmio_write32(reg::LVT_TIMER, 0x41);
     assert_eq!(rig.bed.clock.next_deadline(), None, "another mode disarms");
+    // The counter can start again while guest time goes on.
+    let now = rig.bed.clock.now();
+    rig.apics.set_tsc_base(now);
+    cpu.mmio_write32(reg::LVT_TIMER, 0x4_0041);
+    cpu.msr_write(TSC_DEADLINE, 2000).unwrap();
+    assert_eq!(rig.bed.clock.next_deadline(), Some(now + 1000));
 }
 
 #[test]

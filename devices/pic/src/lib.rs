@@ -165,11 +165,13 @@ impl PicHandle {
 }
 
 impl IrqSink for PicHandle {
-    /// Inputs are 0 to 15; input 2 is the cascade and not to be driven. Others are dropped.
+    /// Inputs are 0 to 15. Nothing is wired to input 2, which is the cascade, though a line of that
+    /// number may exist for the IO-APIC's sake.
     fn set_level(&self, input: u32, level: bool) {
         match input {
             0 | 1 | 3..=7 => self.0.change(|pair| pair.master.set_input(input as u8, level)),
             8..=15 => self.0.change(|pair| pair.slave.set_input(input as u8 - 8, level)),
+            2 => {}
             _ => log::warn!("the 8259A pair has no input {input}"),
         }
     }
