@@ -113,5 +113,6 @@ fn debs(dir: &Path) -> Result<Vec<PathBuf>> {
 fn is_package(deb: &Path, name: &str) -> bool {
     let (package, arch) = name.split_once(':').unwrap_or((name, ""));
     let file = deb.file_name().unwrap_or_default().to_string_lossy();
-    file.split('_').next() == Some(package) && (arch.is_empty() || file.contains(&format!("_{arch}.")))
+    file.split('_').next() == Some(package)
+        && (arch.is_empty() || file.contains(&format!("_{arch}.")))
 }

@@ -37,16 +37,18 @@ pub fn main(args: &[String]) -> Result<()> {
         return native(options);
     }
     if options.machine.is_some() {
-        bail!("a machine file is started with --native; in the browser, open it in the page's editor");
+        bail!(
+            "a machine file is started with --native; in the browser, open it in the page's editor"
+        );
     }
     let guests = guest::prepare()?;
     let dist = web::build()?;
-    let server = serve::start(
-        options.port.unwrap_or(PORT),
-        vec![("/", dist), ("/guests/", guests.dir)],
-    )?;
+    let server =
+        serve::start(options.port.unwrap_or(PORT), vec![("/", dist), ("/guests/", guests.dir)])?;
     println!("\nOpen {} in Chromium or Chrome. Ctrl+C ends the server.", server.address);
-    println!("The page boots Linux from a small disk to a shell, on the screen and on the serial line.");
+    println!(
+        "The page boots Linux from a small disk to a shell, on the screen and on the serial line."
+    );
     loop {
         std::thread::park();
     }

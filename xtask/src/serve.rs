@@ -39,7 +39,11 @@ pub fn start(port: u16, mounts: Mounts) -> Result<Running> {
 fn answer(request: Request, mounts: &Mounts) -> std::io::Result<()> {
     let path = request.url().split(['?', '#']).next().unwrap_or("/").to_owned();
     let Some(file) = find(&path, mounts) else {
-        return request.respond(with_headers(Response::from_string("Not found"), "text/plain", 404));
+        return request.respond(with_headers(
+            Response::from_string("Not found"),
+            "text/plain",
+            404,
+        ));
     };
     let mut source = File::open(&file)?;
     let len = source.metadata()?.len();
@@ -60,7 +64,8 @@ fn answer(request: Request, mounts: &Mounts) -> std::io::Result<()> {
             request.respond(with_headers(response, kind, 206).with_header(range))
         }
         None => {
-            let response = Response::new(StatusCode(200), Vec::new(), source, Some(len as usize), None);
+            let response =
+                Response::new(StatusCode(200), Vec::new(), source, Some(len as usize), None);
             request.respond(with_headers(response, kind, 200))
         }
     }

@@ -48,10 +48,8 @@ pub fn run(command: &mut Command) -> Result<()> {
 /// Runs a command and returns what it prints.
 pub fn output(command: &mut Command) -> Result<Vec<u8>> {
     let words = describe(command);
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start {words:?}"))?;
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {words:?}"))?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         bail!("{words:?} failed ({}): {}", output.status, stderr.trim());
@@ -68,7 +66,9 @@ pub fn which(program: &str) -> Option<PathBuf> {
 /// Copies a folder with all that is in it.
 pub fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+    for entry in
+        std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?
+    {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {

@@ -32,9 +32,11 @@ fn native() -> Result<()> {
 /// Whole machines, natively, in release mode: they boot real kernels.
 fn guests() -> Result<()> {
     let guests = guest::prepare()?;
+    sh::run(&mut sh::cmd("cargo", &["build", "--release", "--package", "aero-vmm"]))?;
+    let program = sh::target_dir()?.join("release/aero");
     sh::step("Tests of whole machines");
-    let mut test = sh::cmd("cargo", &["test", "--release", "--package", "aero-tests"]);
-    sh::run(test.env("AERO_GUESTS", &guests.dir))
+    let mut test = sh::cmd("cargo", &["test", "--package", "aero-tests"]);
+    sh::run(test.env("AERO_GUESTS", &guests.dir).env("AERO_BIN", program))
 }
 
 /// The page in a real browser.

@@ -28,8 +28,7 @@ const LINK_ARGS: [&str; 8] = [
 ];
 
 /// Crates that refuse 32-bit targets as published although they work there, and what to change.
-const PATCHES: [(&str, &str); 1] =
-    [("vm-memory", include_str!("../patches/vm-memory.patch"))];
+const PATCHES: [(&str, &str); 1] = [("vm-memory", include_str!("../patches/vm-memory.patch"))];
 
 /// A compiler that can build the standard library for wasm32.
 struct Toolchain {

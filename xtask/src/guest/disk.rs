@@ -35,8 +35,21 @@ menuentry "Linux, 32 bit" {
 
 /// Modules of GRUB's core image for a BIOS.
 const GRUB_MODULES: [&str; 15] = [
-    "biosdisk", "part_msdos", "fat", "normal", "linux", "configfile", "echo", "serial", "terminal",
-    "test", "search", "ls", "cat", "reboot", "halt",
+    "biosdisk",
+    "part_msdos",
+    "fat",
+    "normal",
+    "linux",
+    "configfile",
+    "echo",
+    "serial",
+    "terminal",
+    "test",
+    "search",
+    "ls",
+    "cat",
+    "reboot",
+    "halt",
 ];
 
 /// The whole disk.

@@ -127,7 +127,17 @@ fn visit(
 fn module_files(modules: &Path) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     // Only the parts of the tree that hold what is asked for: the whole is thousands of files.
-    for part in ["drivers/ata", "drivers/scsi", "drivers/cdrom", "fs/fat", "fs/nls", "lib", "block", "crypto", "arch"] {
+    for part in [
+        "drivers/ata",
+        "drivers/scsi",
+        "drivers/cdrom",
+        "fs/fat",
+        "fs/nls",
+        "lib",
+        "block",
+        "crypto",
+        "arch",
+    ] {
         let mut stack = vec![modules.join("kernel").join(part)];
         while let Some(dir) = stack.pop() {
             let Ok(entries) = std::fs::read_dir(&dir) else { continue };
@@ -136,7 +146,8 @@ fn module_files(modules: &Path) -> Result<BTreeMap<String, String>> {
                 if path.is_dir() {
                     stack.push(path);
                 } else if path.extension().is_some_and(|e| e == "ko") {
-                    let name = path.file_stem().unwrap_or_default().to_string_lossy().replace('-', "_");
+                    let name =
+                        path.file_stem().unwrap_or_default().to_string_lossy().replace('-', "_");
                     let relative = path.strip_prefix(modules)?.to_string_lossy().into_owned();
                     found.insert(name, relative);
                 }

@@ -42,7 +42,12 @@ struct Linux {
 
 const LINUX: [Linux; 2] = [
     Linux { name: "amd64", meta: "linux-image-amd64", busybox: "busybox-static:amd64", arch: "" },
-    Linux { name: "686", meta: "linux-image-686:i386", busybox: "busybox-static:i386", arch: ":i386" },
+    Linux {
+        name: "686",
+        meta: "linux-image-686:i386",
+        busybox: "busybox-static:i386",
+        arch: ":i386",
+    },
 ];
 
 /// Fetches and makes what is not there yet.
@@ -64,7 +69,8 @@ pub fn prepare() -> Result<Guests> {
         }
         let image = archive.dependency(linux.meta, "linux-image-")?;
         let version = image.trim_start_matches("linux-image-").trim_end_matches(":i386");
-        let package = archive.package(&format!("{}{}", image.trim_end_matches(":i386"), linux.arch))?;
+        let package =
+            archive.package(&format!("{}{}", image.trim_end_matches(":i386"), linux.arch))?;
         let busybox = archive.package(linux.busybox)?.join("bin/busybox");
         sh::step(format!("Making the {} initramfs", linux.name));
         let modules = package.join("lib/modules").join(version);
@@ -94,7 +100,8 @@ pub fn prepare() -> Result<Guests> {
 /// Writes a file whole or not at all.
 fn save(path: &Path, bytes: &[u8]) -> Result<()> {
     let partial = path.with_extension("partial");
-    std::fs::write(&partial, bytes).with_context(|| format!("cannot write {}", partial.display()))?;
+    std::fs::write(&partial, bytes)
+        .with_context(|| format!("cannot write {}", partial.display()))?;
     std::fs::rename(&partial, path)?;
     Ok(())
 }
