@@ -206,8 +206,18 @@ impl<'a> Exec<'a> {
         }
         let budget = platform.budget();
         let next_rip = cpu.rip;
-        let mut exec =
-            Self { cpu, platform, signals, next_rip, retired: 0, budget, look: false, ext: 0, ram, host };
+        let mut exec = Self {
+            cpu,
+            platform,
+            signals,
+            next_rip,
+            retired: 0,
+            budget,
+            look: false,
+            ext: 0,
+            ram,
+            host,
+        };
         exec.follow_code_marks();
         exec
     }

@@ -5,28 +5,44 @@
 //! TLB, interrupts and exceptions, control transfers between segments, privilege levels and tasks,
 //! system registers. A backend decodes and executes instructions and calls [`Exec`] for the rest.
 
+mod access;
 pub mod alu;
 mod backend;
 pub mod bits;
 mod cpuid;
+mod debug;
+mod events;
 mod exception;
 mod exec;
+mod fetch;
 mod flags;
+mod fxsave;
+mod interrupt;
+mod iret;
 mod msr;
+mod paging;
+mod ports;
 mod segment;
+mod segmentation;
 mod signals;
-mod skeleton;
+mod snapshot;
 mod state;
+mod syscall;
+mod system;
+mod tasks;
+pub mod testing;
 mod tlb;
+mod transfer;
 
+pub use aero_x87::F80;
 pub use backend::{CpuBackend, CpuExit, Platform, RunOutcome};
-pub use cpuid::{CpuModel, CpuidResult};
+pub use cpuid::{Cache, CpuModel, CpuidResult, Features};
 pub use exception::{Exception, ExecResult, vector};
 pub use exec::{Exec, OperandSize, Scalar};
+pub use fetch::CodePage;
 pub use flags::Flags;
+pub use msr::Msrs;
 pub use segment::{Descriptor, DescriptorTable, SegReg, Segment, SegmentAttributes, system_type};
 pub use signals::{CpuSignals, Signal};
-pub use skeleton::CodePage;
-pub use aero_x87::F80;
 pub use state::{Activity, Attention, FpuState, Mode, RSP, Shadow, Vcpu};
 pub use tlb::{Access, TLB_ENTRIES, Tlb, TlbEntry};

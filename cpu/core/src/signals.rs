@@ -68,8 +68,10 @@ impl CpuSignals {
 
     /// Takes the start-up message and returns its vector.
     pub fn take_sipi(&self) -> Option<u8> {
-        let word = self.0.load(Ordering::Acquire);
-        self.take(Signal::SIPI).then_some((word >> SIPI_VECTOR_SHIFT) as u8)
+        // The vector goes with the signal, so that an idle word is zero.
+        let gone = Signal::SIPI.bits() | 0xff << SIPI_VECTOR_SHIFT;
+        let word = self.0.fetch_and(!gone, Ordering::AcqRel);
+        (word & Signal::SIPI.bits() != 0).then_some((word >> SIPI_VECTOR_SHIFT) as u8)
     }
 
     /// The word itself, for generated code: nonzero means leave and look.

@@ -230,12 +230,18 @@ pub struct Vcpu {
     pub(crate) step_mark: Option<u64>,
     /// RF was set and covers the instruction at this retired count.
     pub(crate) resume_mark: u64,
+    /// DR7 enables breakpoints of these kinds.
+    pub(crate) data_breakpoints: bool,
+    pub(crate) io_breakpoints: bool,
     /// An NMI is being handled: no other until IRET.
     pub(crate) nmi_blocked: bool,
     /// Number of this processor; 0 is the bootstrap processor.
     pub index: u32,
     /// Which processor this is.
     pub model: CpuModel,
+    /// What has been complained about already.
+    pub(crate) unknown_msrs: Vec<u32>,
+    pub(crate) ferr_logged: bool,
 }
 
 impl Vcpu {
@@ -275,9 +281,13 @@ impl Vcpu {
             pending_dr6: 0,
             step_mark: None,
             resume_mark: 0,
+            data_breakpoints: false,
+            io_breakpoints: false,
             nmi_blocked: false,
             index,
             model,
+            unknown_msrs: Vec::new(),
+            ferr_logged: false,
         };
         cpu.reset();
         cpu
@@ -326,7 +336,9 @@ impl Vcpu {
         self.cpl = 0;
         self.tlb.flush_all();
         self.set_activity(if self.index == 0 { Activity::Running } else { Activity::WaitForSipi });
+        self.breakpoints_changed();
         self.mode_changed();
+        self.all_segments_changed();
     }
 
     /// How code runs now.
@@ -365,8 +377,7 @@ impl Vcpu {
         self.stack_mask
     }
 
-    /// Mask of the instruction pointer: 16 bits in 16-bit code and real mode when `size` is 16 bits …
-    /// that is up to the operand size; this is the widest value, 32 or 64 bits.
+    /// Mask of linear addresses: 64 bits in 64-bit mode, else 32.
     #[inline]
     pub fn linear_mask(&self) -> u64 {
         self.linear_mask
@@ -378,11 +389,13 @@ impl Vcpu {
         self.segs[SegReg::Cs as usize].fast_base.wrapping_add(rip) & self.linear_mask
     }
 
-    /// To be called after a change of CR0, EFER, RFLAGS.VM, RFLAGS.AC, RFLAGS.TF, CPL or CS from
-    /// outside: derives what depends on them.
+    /// To be called after a change of CR0, EFER, RFLAGS.VM, RFLAGS.AC, RFLAGS.TF, CPL or CS: derives
+    /// what depends on them. After a change of another segment register comes
+    /// [`segment_changed`](Self::segment_changed).
     pub fn mode_changed(&mut self) {
         let cs = &self.segs[SegReg::Cs as usize];
         let (long_code, big) = (cs.attributes.is_long(), cs.attributes.is_big());
+        let (mode_before, checks_before) = (self.mode, self.alignment_checks);
         self.mode = if self.cr0 & cr0::PE == 0 {
             Mode::Real
         } else if self.efer & efer::LMA != 0 {
@@ -408,10 +421,21 @@ impl Vcpu {
             self.cpl == 3 && self.cr0 & cr0::AM != 0 && self.flags.has(rflags::AC);
         self.attention.set(Attention::SINGLE_STEP, self.flags.has(rflags::TF));
         self.attention.set(Attention::RESUME, self.flags.has(rflags::RF));
+        if mode_before == self.mode && checks_before == self.alignment_checks {
+            // Only what a transfer loads is new.
+            for which in [SegReg::Cs, SegReg::Ss] {
+                self.segs[which as usize].refresh(which, self.mode, self.alignment_checks);
+            }
+        } else {
+            self.all_segments_changed();
+        }
+        self.stack_changed();
+    }
+
+    pub(crate) fn all_segments_changed(&mut self) {
         for which in SegReg::ALL {
             self.segs[which as usize].refresh(which, self.mode, self.alignment_checks);
         }
-        self.stack_changed();
     }
 
     /// To be called after a segment register other than CS was set by hand.
@@ -442,6 +466,15 @@ impl Vcpu {
         self.tlb.flush_all();
     }
 
+    /// Sets what waits for the next instruction boundary.
+    pub(crate) fn set_pending(&mut self, shadow: Shadow, dr6: u64, step_armed: bool) {
+        self.shadow = shadow;
+        self.pending_dr6 = dr6;
+        self.step_mark = step_armed.then_some(0);
+        self.attention.set(Attention::SHADOW, shadow != Shadow::None);
+        self.attention.set(Attention::DEBUG_TRAP, dr6 != 0);
+    }
+
     /// Whether a signal is there that this processor, halted or waiting, would wake for.
     pub fn is_wakeable(&self, signals: &CpuSignals) -> bool {
         let pending = signals.pending();
@@ -457,8 +490,7 @@ impl Vcpu {
         }
     }
 
-    /// Starts execution in real mode at `cs:ip`, as boot loaders expect it: all data segments at
-    /// `cs`'s place are left as they are.
+    /// Starts execution in real mode at `cs:ip`. The other registers stay as they are.
     pub fn set_real_mode_entry(&mut self, cs: u16, ip: u16) {
         self.segs[SegReg::Cs as usize] = Segment::real(cs);
         self.rip = ip.into();
@@ -503,5 +535,6 @@ impl Vcpu {
         self.tlb.flush_all();
         self.set_activity(Activity::Running);
         self.mode_changed();
+        self.all_segments_changed();
     }
 }
