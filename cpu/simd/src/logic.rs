@@ -32,33 +32,73 @@ pub fn ptest(a: u128, b: u128) -> (bool, bool) {
     (a & b == 0, !a & b == 0)
 }
 
+/// All ones in the lanes whose highest bit is in `marks`.
+#[inline(always)]
+fn fill(marks: u64, lane_bits: u32) -> u64 {
+    (marks - (marks >> (lane_bits - 1))) | marks
+}
+
+/// The highest bits of lanes, repeated over 64 bits.
+const fn highest_bits(lane_bits: u32) -> u64 {
+    let mut bits = 0;
+    let mut at = lane_bits - 1;
+    while at < 64 {
+        bits |= 1 << at;
+        at += lane_bits;
+    }
+    bits
+}
+
+/// All ones where lanes are equal. Lanes are compared within 64-bit integers, of which hosts without
+/// vectors make more than of 16 lanes one by one.
+#[inline(always)]
+fn equal<const LANE_BITS: u32>(a: u64, b: u64) -> u64 {
+    let high = const { highest_bits(LANE_BITS) };
+    let difference = a ^ b;
+    // Nothing carries out of a lane: the highest bit stays clear only if all bits are.
+    let differing = ((difference & !high) + !high) | difference;
+    fill(!differing & high, LANE_BITS)
+}
+
+/// All ones where `a`'s signed lane is greater.
+#[inline(always)]
+fn greater<const LANE_BITS: u32>(a: u64, b: u64) -> u64 {
+    let high = const { highest_bits(LANE_BITS) };
+    // As unsigned numbers, raised by half of the range: `a` is greater if `b` - `a` borrows. The lower
+    // bits' borrow shows in the highest bit of their difference, which is set before.
+    let (a, b) = (a ^ high, b ^ high);
+    let lower = (b | high) - (a & !high);
+    let borrows = (!b & a) | (!(a ^ b) & !lower);
+    fill(borrows & high, LANE_BITS)
+}
+
 macro_rules! comparisons {
-    ($($(#[$doc:meta])* $name:ident: $lane:ty, $op:tt;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: $bits:literal, $compare:ident;)*) => {$(
         $(#[$doc])*
         #[inline]
         pub fn $name(a: u128, b: u128) -> u128 {
-            zip::<$lane, _>(a, b, |a, b| if a $op b { -1 } else { 0 })
+            zip::<u64, _>(a, b, $compare::<$bits>)
         }
     )*};
 }
 
 comparisons! {
     /// PCMPEQB: all ones where bytes are equal.
-    pcmpeqb: i8, ==;
+    pcmpeqb: 8, equal;
     /// PCMPEQW: all ones where words are equal.
-    pcmpeqw: i16, ==;
+    pcmpeqw: 16, equal;
     /// PCMPEQD: all ones where doublewords are equal.
-    pcmpeqd: i32, ==;
+    pcmpeqd: 32, equal;
     /// PCMPEQQ: all ones where quadwords are equal.
-    pcmpeqq: i64, ==;
+    pcmpeqq: 64, equal;
     /// PCMPGTB: all ones where `a`'s signed byte is greater.
-    pcmpgtb: i8, >;
+    pcmpgtb: 8, greater;
     /// PCMPGTW: all ones where `a`'s signed word is greater.
-    pcmpgtw: i16, >;
+    pcmpgtw: 16, greater;
     /// PCMPGTD: all ones where `a`'s signed doubleword is greater.
-    pcmpgtd: i32, >;
+    pcmpgtd: 32, greater;
     /// PCMPGTQ: all ones where `a`'s signed quadword is greater.
-    pcmpgtq: i64, >;
+    pcmpgtq: 64, greater;
 }
 
 macro_rules! shifts {

@@ -275,7 +275,9 @@ fn sign_mask<T: Lane<N>, const N: usize>(a: u128, negative: impl Fn(T) -> bool) 
 /// PMOVMSKB: the signs of the bytes. Of an MMX register, bits 7:0 count.
 #[inline]
 pub fn pmovmskb(a: u128) -> u32 {
-    sign_mask(a, |byte: i8| byte < 0)
+    // The multiplication moves bit 7 of byte i to bit 56 + i; the sums have no carries.
+    let signs = |half: u64| ((half & 0x8080_8080_8080_8080).wrapping_mul(0x2_0408_1020_4081)) >> 56;
+    (signs(a as u64) | signs((a >> 64) as u64) << 8) as u32
 }
 
 /// MOVMSKPS: the signs of the single-precision lanes.
