@@ -1,0 +1,2 @@
+//! The host processor as referee for unprivileged instructions.
+fn main() {}
