@@ -26,12 +26,14 @@
 //! decoded or when interrupts are taken.
 
 mod bits;
+mod cache;
 mod control;
 mod integer;
 mod lower;
 mod moves;
 mod op;
 mod operands;
+mod run;
 mod sse;
 mod stack;
 mod string;
@@ -41,3 +43,4 @@ mod x87;
 pub use lower::lower;
 pub use op::{Address, Fault, HIGH_BYTE, Handler, NO_REGISTER, Op, OpFlags, Outcome};
 pub use operands::{Int, Operands};
+pub use run::Interpreter;

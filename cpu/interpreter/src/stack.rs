@@ -1,6 +1,5 @@
 //! The stack: PUSH, POP and their forms for all registers and flags, ENTER, LEAVE.
 
-use aero_cpu::alu::Word;
 use aero_cpu::{Exec, RSP, SegReg, Shadow};
 use iced_x86::{Code, Instruction, Mnemonic, OpKind, Register};
 

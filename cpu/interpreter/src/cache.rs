@@ -1,0 +1,227 @@
+//! Blocks of decoded instructions.
+//!
+//! A block is a run of instructions within one page of host memory. It is known by where it starts
+//! there and how it is decoded (16, 32 or 64-bit code), so it serves every linear address and every
+//! processor that the page is mapped for. Whether it still is what memory holds shows the page's
+//! version: a store to a page that code is kept of gives it a new one. Pages that hold both code and
+//! data change without the code changing, so a block with an old version is compared with memory
+//! before it is given up.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use aero_bus::PAGE_SIZE;
+use aero_cpu::Exec;
+use iced_x86::{Decoder, DecoderError, DecoderOptions, Instruction};
+
+use crate::lower::{lower, too_long};
+use crate::op::{Op, OpFlags};
+
+/// What processors of the models here do with encodings that newer ones use: F3 before BSF and BSR is
+/// ignored, hint NOPs have no other meaning.
+const OPTIONS: u32 = DecoderOptions::FORCE_RESERVED_NOP
+    | DecoderOptions::NO_MPFX_0FBC
+    | DecoderOptions::NO_MPFX_0FBD
+    | DecoderOptions::NO_WBNOINVD;
+
+/// The longest encoding.
+pub(crate) const MAX_INSTRUCTION: usize = 15;
+
+/// Instructions in a block at most.
+const MAX_BLOCK: usize = 64;
+
+/// When one of these is exceeded, everything is dropped and decoded anew.
+const MAX_OPS: usize = 1 << 20;
+const MAX_BLOCKS: usize = 1 << 18;
+
+/// Entries of the table in front of the map, a power of two.
+const FRONT: usize = 1 << 14;
+
+/// Where a block starts and how it is decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Key(u64);
+
+impl Key {
+    const NONE: Self = Self(0);
+
+    /// `host_offset` is that of the first byte, `code_bits` 16, 32 or 64.
+    #[inline(always)]
+    pub fn new(host_offset: u64, code_bits: u32) -> Self {
+        // Offsets are far below 2^56, and 64 bits of code make 4.
+        Self(host_offset | u64::from(code_bits / 16) << 56)
+    }
+
+    #[inline(always)]
+    fn front_index(self) -> usize {
+        ((self.0 ^ self.0 >> 12) as usize) % FRONT
+    }
+}
+
+/// Spreads the bits of a [`Key`]; nothing here is chosen by an adversary to collide for long, since
+/// the map is emptied at its limit.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64((*byte).into());
+        }
+    }
+    fn write_u64(&mut self, value: u64) {
+        let mixed = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed >> 29;
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Block {
+    /// Index of the first op.
+    first: u32,
+    /// Number of ops, at least one.
+    pub count: u32,
+    /// Length of the encodings in bytes.
+    pub len: u32,
+    /// Index of the copy of the encodings.
+    bytes: u32,
+    /// The page's version that the block was last seen to agree with.
+    pub version: u32,
+}
+
+/// All blocks.
+pub(crate) struct Cache {
+    ops: Vec<Op>,
+    blocks: Vec<Block>,
+    /// Copies of the encodings.
+    bytes: Vec<u8>,
+    map: HashMap<Key, u32, BuildHasherDefault<KeyHasher>>,
+    front: Box<[(Key, u32); FRONT]>,
+}
+
+impl Cache {
+    pub fn new() -> Self {
+        Self {
+            ops: Vec::new(),
+            blocks: Vec::new(),
+            bytes: Vec::new(),
+            map: HashMap::default(),
+            front: vec![(Key::NONE, 0); FRONT].try_into().expect("of this length"),
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.ops.clear();
+        self.blocks.clear();
+        self.bytes.clear();
+        self.map.clear();
+        self.front.fill((Key::NONE, 0));
+    }
+
+    /// The block of `key` if the page still has the version it was decoded from.
+    #[inline(always)]
+    pub fn find(&self, key: Key, version: u32) -> Option<&Block> {
+        let (found, index) = self.front[key.front_index()];
+        if found != key {
+            return None;
+        }
+        self.blocks.get(index as usize).filter(|block| block.version == version)
+    }
+
+    /// The ops of a block.
+    #[inline(always)]
+    pub fn ops(&self, block: &Block) -> &[Op] {
+        &self.ops[block.first as usize..][..block.count as usize]
+    }
+
+    /// The block of `key`, whose first byte is at `host_offset`: known already, or decoded now. `None`
+    /// if the first instruction crosses the end of the page.
+    #[cold]
+    #[inline(never)]
+    pub fn find_or_decode(
+        &mut self,
+        exec: &mut Exec<'_>,
+        key: Key,
+        host_offset: u64,
+        code_bits: u32,
+    ) -> Option<&Block> {
+        if let Some(&index) = self.map.get(&key) {
+            let block = &mut self.blocks[index as usize];
+            let version = exec.mark_code_page(host_offset);
+            let agrees = block.version == version || {
+                let start = (host_offset % PAGE_SIZE) as usize;
+                let (now, then) =
+                    (exec.code_bytes(host_offset), &self.bytes[block.bytes as usize..]);
+                now[start..][..block.len as usize] == then[..block.len as usize]
+            };
+            if agrees {
+                block.version = version;
+                self.front[key.front_index()] = (key, index);
+                return self.blocks.get(index as usize);
+            }
+        }
+        if self.ops.len() > MAX_OPS || self.blocks.len() > MAX_BLOCKS {
+            self.clear();
+        }
+        // Before the bytes are read, so that a store in between is seen.
+        let version = exec.mark_code_page(host_offset);
+        let block = self.decode(exec.code_bytes(host_offset), host_offset, code_bits, version)?;
+        let index = self.blocks.len() as u32;
+        self.blocks.push(block);
+        self.map.insert(key, index);
+        self.front[key.front_index()] = (key, index);
+        self.blocks.last()
+    }
+
+    fn decode(
+        &mut self,
+        page: &[u8],
+        host_offset: u64,
+        code_bits: u32,
+        version: u32,
+    ) -> Option<Block> {
+        let start = (host_offset % PAGE_SIZE) as usize;
+        let code = &page[start..];
+        let first = self.ops.len();
+        let mut decoder = Decoder::new(code_bits, code, OPTIONS);
+        let mut instr = Instruction::default();
+        let mut len = 0;
+        while self.ops.len() - first < MAX_BLOCK {
+            decoder.decode_out(&mut instr);
+            let Some(op) = lowered(&instr, decoder.last_error()) else { break };
+            len += instr.len();
+            self.ops.push(op);
+            if op.flags.contains(OpFlags::END) {
+                break;
+            }
+        }
+        let count = self.ops.len() - first;
+        if count == 0 {
+            return None;
+        }
+        let bytes = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(&code[..len]);
+        Some(Block { first: first as u32, count: count as u32, len: len as u32, bytes, version })
+    }
+}
+
+/// The op of what was decoded; `None` if it needs more bytes than there are.
+fn lowered(instr: &Instruction, error: DecoderError) -> Option<Op> {
+    if error == DecoderError::NoMoreBytes {
+        return None;
+    }
+    let mut op = lower(instr);
+    if instr.is_invalid() && instr.len() >= MAX_INSTRUCTION {
+        op.handler = too_long;
+    }
+    Some(op)
+}
+
+/// Decodes a single instruction of `code`; `None` if it is longer.
+pub(crate) fn decode_one(code: &[u8], code_bits: u32) -> Option<Op> {
+    let mut decoder = Decoder::new(code_bits, code, OPTIONS);
+    let instr = decoder.decode();
+    lowered(&instr, decoder.last_error())
+}

@@ -1,0 +1,140 @@
+//! The run loop.
+
+use std::sync::atomic::Ordering;
+
+use aero_cpu::bits::rflags;
+use aero_cpu::{
+    CpuBackend, CpuExit, CpuSignals, Exception, Exec, ExecResult, Platform, RunOutcome, Signal,
+    Vcpu,
+};
+
+use crate::cache::{Cache, Key, MAX_INSTRUCTION, decode_one};
+use crate::op::Op;
+
+/// A CPU backend that interprets. One can serve several processors: what it keeps is derived from
+/// physical memory alone.
+pub struct Interpreter {
+    cache: Cache,
+}
+
+impl Default for Interpreter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Interpreter {
+    /// An interpreter that has decoded nothing yet.
+    pub fn new() -> Self {
+        Self { cache: Cache::new() }
+    }
+
+    /// Executes the block at RIP, `most` instructions of it at most.
+    #[inline(always)]
+    fn execute(&mut self, exec: &mut Exec<'_>, most: u64) -> ExecResult<()> {
+        let rip = exec.cpu.rip;
+        let linear = exec.cpu.code_linear(rip);
+        let page = exec.fetch_code_page(linear)?;
+        let Some(host_page) = page.host_offset else { return execute_alone(exec) };
+        let host_offset = host_page | linear % aero_bus::PAGE_SIZE;
+        let code_bits = exec.cpu.mode().code_bits();
+        let key = Key::new(host_offset, code_bits);
+        let block = match self.cache.find(key, page.version) {
+            Some(block) => *block,
+            None => match self.cache.find_or_decode(exec, key, host_offset, code_bits) {
+                Some(block) => *block,
+                None => return execute_alone(exec),
+            },
+        };
+        if u64::from(block.len) > exec.code_bytes_left(rip) {
+            return execute_alone(exec);
+        }
+        let ops = self.cache.ops(&block);
+        let count = usize::try_from(most).unwrap_or(usize::MAX).min(ops.len());
+        run_ops(exec, &ops[..count]);
+        Ok(())
+    }
+}
+
+/// Executes ops in a row from RIP on. A fault ends them, and is delivered.
+#[inline(always)]
+fn run_ops(exec: &mut Exec<'_>, ops: &[Op]) {
+    exec.look = false;
+    let mut rip = exec.cpu.rip;
+    for op in ops {
+        exec.cpu.rip = rip;
+        rip = rip.wrapping_add(op.len.into());
+        exec.next_rip = rip;
+        if let Err(fault) = (op.handler)(exec, op) {
+            exec.raise(*fault);
+            return;
+        }
+        exec.retired += 1;
+        if exec.look {
+            break;
+        }
+    }
+    exec.cpu.rip = exec.next_rip & exec.cpu.linear_mask();
+}
+
+/// Executes one instruction that is not kept: it crosses a page or the end of its segment, or lies in
+/// no memory.
+#[cold]
+#[inline(never)]
+fn execute_alone(exec: &mut Exec<'_>) -> ExecResult<()> {
+    let rip = exec.cpu.rip;
+    let mut code = [0; MAX_INSTRUCTION];
+    let available = exec.fetch_bytes(rip, &mut code)?;
+    match decode_one(&code[..available], exec.cpu.mode().code_bits()) {
+        Some(op) => {
+            run_ops(exec, &[op]);
+            Ok(())
+        }
+        None => Err(missing_bytes(exec, rip.wrapping_add(available as u64))),
+    }
+}
+
+/// The fault of fetching at `rip`, where an instruction goes on that has begun before.
+fn missing_bytes(exec: &mut Exec<'_>, rip: u64) -> Exception {
+    let mut byte = [0];
+    // What could not be fetched a moment ago cannot be now.
+    exec.fetch_bytes(rip, &mut byte).err().unwrap_or(Exception::gp(0))
+}
+
+/// Whether a signal is there that may be taken now: an interrupt waits for IF.
+#[inline(always)]
+fn has_events(exec: &Exec<'_>) -> bool {
+    let word = exec.signals.word().load(Ordering::Relaxed);
+    word != 0 && (word != Signal::INTR.bits() || exec.cpu.flags.has(rflags::IF))
+}
+
+impl CpuBackend for Interpreter {
+    fn run(
+        &mut self,
+        cpu: &mut Vcpu,
+        signals: &CpuSignals,
+        platform: &mut dyn Platform,
+    ) -> RunOutcome {
+        let mut exec = Exec::new(cpu, signals, platform);
+        loop {
+            let mut stepping = !exec.cpu.attention.is_empty();
+            if stepping || has_events(&exec) {
+                if let Some(exit) = exec.service_events() {
+                    return RunOutcome { retired: exec.retired, exit };
+                }
+                stepping = !exec.cpu.attention.is_empty();
+            }
+            let left = exec.budget.saturating_sub(exec.retired);
+            if left == 0 {
+                return RunOutcome { retired: exec.retired, exit: CpuExit::Budget };
+            }
+            if let Err(fault) = self.execute(&mut exec, if stepping { 1 } else { left }) {
+                exec.raise(fault);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.cache.clear();
+    }
+}
