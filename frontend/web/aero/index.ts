@@ -18,8 +18,10 @@ export interface Options {
   machine: string;
   /** What error messages call it. */
   name?: string;
-  /** The images it names. A name that is not here is taken for an address next to the page. */
+  /** The images it names. */
   files?: Record<string, FileLike>;
+  /** The address that names not in `files` are relative to: the page's own if not given. */
+  base?: string;
   /** Where to show the screen. Can be set later with `attach`. */
   canvas?: HTMLCanvasElement;
 }
@@ -82,6 +84,7 @@ export class Aero {
         machine: options.machine,
         name: options.name ?? "machine.toml",
         sources,
+        base: new URL(options.base ?? "./", location.href).href,
       });
     } catch (error) {
       pc.destroy();

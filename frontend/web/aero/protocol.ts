@@ -25,7 +25,15 @@ export type State = "paused" | "running" | "off" | "failed";
 
 /** Page to worker. A request with an `id` is answered by a `reply` with the same. */
 export type Request =
-  | { type: "create"; id: number; machine: string; name: string; sources: Record<string, Source> }
+  | {
+      type: "create";
+      id: number;
+      machine: string;
+      name: string;
+      sources: Record<string, Source>;
+      /** What names that are in no source are relative to. */
+      base: string;
+    }
   | { type: "start"; id: number }
   | { type: "pause"; id: number }
   | { type: "reset"; id: number }

@@ -81,17 +81,18 @@ async function handle(request: Request): Promise<unknown> {
 }
 
 async function create(request: Extract<Request, { type: "create" }>): Promise<void> {
-  await init({});
+  await init();
   const stores = new Map<string, Store>();
   // The machine asks for its images one after the other and cannot wait: they are opened before.
   const names = referenced_files(request.machine, request.name);
-  for (const [index, file] of names.entries()) {
+  for (const [index, entry] of names.entries()) {
+    const [access, file] = [entry.slice(0, entry.indexOf(" ")), entry.slice(entry.indexOf(" ") + 1)];
     send({ type: "progress", what: `Opening ${file}`, done: index, total: names.length });
-    const source: Source = request.sources[file] ?? {
-      kind: "url",
-      url: new URL(file, new URL("../", import.meta.url)).href,
-    };
-    stores.set(file, await open(file, source));
+    const elsewhere: Source =
+      access === "overlay"
+        ? { kind: "opfs", name: file }
+        : { kind: "url", url: new URL(file, request.base).href };
+    stores.set(file, await open(file, request.sources[file] ?? elsewhere));
   }
   send({ type: "progress", what: "Building the machine", done: names.length, total: names.length });
   pc = new Pc(request.machine, request.name, (name: string) => stores.get(name));
@@ -154,7 +155,7 @@ function draw(): boolean {
     screen.width = width;
     screen.height = height;
   }
-  const pixels = new Uint8ClampedArray(frame.pixels());
+  const pixels = frame.pixels as Uint8ClampedArray<ArrayBuffer>;
   frame.free();
   screen.getContext("2d")?.putImageData(new ImageData(pixels, width, height), 0, 0);
   return true;

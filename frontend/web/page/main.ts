@@ -77,7 +77,7 @@ async function build(): Promise<Aero> {
   terminal.clear();
   status.textContent = "Building the machine…";
   buttons.start.disabled = true;
-  const pc = await Aero.create({ machine: editor.value, files: drives.files(), canvas });
+  const pc = await Aero.create({ machine: editor.value, files: drives.files(), base: "./guests/", canvas });
   pc.on("serial", (bytes) => terminal.show(bytes));
   pc.on("progress", ({ what, done, total }) => {
     status.textContent = `${what} (${done} of ${total})`;
