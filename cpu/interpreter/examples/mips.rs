@@ -184,10 +184,10 @@ fn main() {
     let ram = GuestRam::new(16 << 20, 0).expect("16 MiB can be had");
     let memory = MemoryMap::new(ram);
     // 1 GiB mapped one to one by 2 MiB pages.
-    memory.write(TABLES, &(TABLES + 0x1000 | 3).to_le_bytes());
-    memory.write(TABLES + 0x1000, &(TABLES + 0x2000 | 3).to_le_bytes());
+    memory.write(TABLES, &((TABLES + 0x1000) | 3).to_le_bytes());
+    memory.write(TABLES + 0x1000, &((TABLES + 0x2000) | 3).to_le_bytes());
     for i in 0..512_u64 {
-        memory.write(TABLES + 0x2000 + i * 8, &(i << 21 | 0x83).to_le_bytes());
+        memory.write(TABLES + 0x2000 + i * 8, &((i << 21) | 0x83).to_le_bytes());
     }
     memory.write(CODE, &program().expect("the program assembles"));
 

@@ -11,8 +11,8 @@ use aero_cpu::{
 use crate::cache::{Cache, Key, MAX_INSTRUCTION, decode_one};
 use crate::op::Op;
 
-/// A CPU backend that interprets. One can serve several processors: what it keeps is derived from
-/// physical memory alone.
+/// A CPU backend that interprets. One can serve several processors of the same model: what it keeps is
+/// derived from physical memory alone.
 pub struct Interpreter {
     cache: Cache,
 }
@@ -36,7 +36,7 @@ impl Interpreter {
         let linear = exec.cpu.code_linear(rip);
         let page = exec.fetch_code_page(linear)?;
         let Some(host_page) = page.host_offset else { return execute_alone(exec) };
-        let host_offset = host_page | linear % aero_bus::PAGE_SIZE;
+        let host_offset = host_page | (linear % aero_bus::PAGE_SIZE);
         let code_bits = exec.cpu.mode().code_bits();
         let key = Key::new(host_offset, code_bits);
         let block = match self.cache.find(key, page.version) {
@@ -85,7 +85,8 @@ fn execute_alone(exec: &mut Exec<'_>) -> ExecResult<()> {
     let rip = exec.cpu.rip;
     let mut code = [0; MAX_INSTRUCTION];
     let available = exec.fetch_bytes(rip, &mut code)?;
-    match decode_one(&code[..available], exec.cpu.mode().code_bits()) {
+    let features = exec.cpu.model.features;
+    match decode_one(&code[..available], exec.cpu.mode().code_bits(), features) {
         Some(op) => {
             run_ops(exec, &[op]);
             Ok(())

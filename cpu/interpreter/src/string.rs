@@ -240,7 +240,7 @@ impl StringOp for Stos {
         // SAFETY: the pointer is valid for `count` elements.
         unsafe {
             let bytes = value.zx();
-            if bytes == (bytes & 0xff) * (u64::MAX / 0xff >> (64 - T::BITS)) {
+            if bytes == (bytes & 0xff) * ((u64::MAX / 0xff) >> (64 - T::BITS)) {
                 destination.write_bytes(bytes as u8, (to.count * T::SIZE) as usize);
             } else {
                 for i in 0..to.count {

@@ -130,7 +130,7 @@ impl Machine {
         m.write(tables[0], &(tables[1] | 7).to_le_bytes());
         m.write(tables[1], &(tables[2] | 7).to_le_bytes());
         // The fourth gigabyte is the device's, by one 1 GiB page's worth of 2 MiB pages' first.
-        m.write(tables[1] + 3 * 8, &(TABLES + 0x4000 | 7).to_le_bytes());
+        m.write(tables[1] + 3 * 8, &((TABLES + 0x4000) | 7).to_le_bytes());
         m.write(TABLES + 0x4000, &(DEVICE | 0x87).to_le_bytes());
         m.write(tables[2], &(tables[3] | 7).to_le_bytes());
         for page in 0..512_u64 {
