@@ -117,9 +117,13 @@ impl Exec<'_> {
     #[cold]
     #[inline(never)]
     fn look_up_physical(&mut self, physical: u64) -> PhysicalPage {
-        let start = physical & !(PAGE_SIZE - 1);
-        let (read, write) = match self.platform.memory().lookup(start) {
-            Backing::Direct { mapping, last } if last - start >= PAGE_SIZE - 1 => {
+        let mut start = physical & !(PAGE_SIZE - 1);
+        let memory = self.platform.memory();
+        if !memory.a20() {
+            start &= !(1 << 20);
+        }
+        let (read, write) = match memory.lookup(start) {
+            Backing::Direct { mapping, last } if last >= start + (PAGE_SIZE - 1) => {
                 (mapping.read, mapping.write)
             }
             // A device, nothing, or several things in one page.
@@ -138,13 +142,15 @@ impl Exec<'_> {
             self.ram.versions().bump(host);
             self.look = true;
         }
-        if access == Access::Execute || !self.cpu.data_breakpoint_in_page(linear) {
+        // A write entry is also used to read and write back, so both have to lead to one place, which
+        // they do not where ROM lies over RAM.
+        let splits = access == Access::Write && page.read != Some(host);
+        let watched = access != Access::Execute && self.cpu.data_breakpoint_in_page(linear);
+        if !splits && !watched {
             let (global, size) = (translation.global, translation.size);
             self.cpu.tlb.insert(user, access, linear, host, global, size);
-            if access == Access::Write
-                && let Some(read) = page.read
-            {
-                self.cpu.tlb.insert(user, Access::Read, linear, read, global, size);
+            if access == Access::Write {
+                self.cpu.tlb.insert(user, Access::Read, linear, host, global, size);
             }
         }
         Ok(Place::Host(host + linear % PAGE_SIZE))
@@ -173,7 +179,9 @@ impl Exec<'_> {
             Place::Host(offset) => {
                 // SAFETY: a place is a host offset of a mapped page, and parts keep to their page.
                 unsafe {
-                    self.host
+                    self.cpu
+                        .tlb
+                        .host()
                         .add(offset as usize)
                         .copy_to_nonoverlapping(data.as_mut_ptr(), data.len());
                 }
@@ -190,7 +198,9 @@ impl Exec<'_> {
             Place::Host(offset) => {
                 // SAFETY: as in `transfer_in`.
                 unsafe {
-                    self.host
+                    self.cpu
+                        .tlb
+                        .host()
                         .add(offset as usize)
                         .copy_from_nonoverlapping(data.as_ptr(), data.len());
                 }
@@ -204,6 +214,7 @@ impl Exec<'_> {
 
     /// Reads at most a page at a linear address; nothing is read from a device if a part faults.
     fn read_linear(&mut self, linear: u64, data: &mut [u8], user: bool) -> ExecResult<()> {
+        assert!(data.len() <= PAGE_SIZE as usize, "an access touches two pages at most");
         let first = page_rest(linear);
         if data.len() <= first {
             let place = self.locate(linear, Access::Read, user)?;
@@ -222,6 +233,7 @@ impl Exec<'_> {
 
     /// Writes at most a page at a linear address; nothing is written if a part faults.
     fn write_linear(&mut self, linear: u64, data: &[u8], user: bool) -> ExecResult<()> {
+        assert!(data.len() <= PAGE_SIZE as usize, "an access touches two pages at most");
         let first = page_rest(linear);
         if data.len() <= first {
             let place = self.locate(linear, Access::Write, user)?;
@@ -275,7 +287,7 @@ impl Exec<'_> {
                 && self.physical_is_ram(linear, user)
             {
                 // SAFETY: as in `transfer_in`.
-                let old = unsafe { T::fetch_update(self.host.add(host as usize), f) };
+                let old = unsafe { T::fetch_update(self.cpu.tlb.host().add(host as usize), f) };
                 self.note_data_access(linear, T::SIZE, true);
                 return Ok(old);
             }
@@ -320,9 +332,9 @@ impl Exec<'_> {
         user: bool,
     ) -> ExecResult<()> {
         self.walk(linear, access, user)?;
-        if len > page_rest(linear) as u64 {
-            let last = self.advance(linear, len - 1);
-            self.walk(last, access, user)?;
+        let first = page_rest(linear) as u64;
+        if len > first {
+            self.walk(self.advance(linear, first), access, user)?;
         }
         Ok(())
     }
@@ -339,7 +351,7 @@ impl Exec<'_> {
         self.probe_linear(linear, len.clamp(1, PAGE_SIZE), Access::Read, self.cpu.cpl == 3)
     }
 
-    /// Reads up to a page of bytes through a segment.
+    /// Reads up to a page of bytes (more panics) through a segment.
     pub fn read_bytes(&mut self, seg: SegReg, offset: u64, data: &mut [u8]) -> ExecResult<()> {
         if data.is_empty() {
             return Ok(());
@@ -348,7 +360,7 @@ impl Exec<'_> {
         self.read_linear(linear, data, self.cpu.cpl == 3)
     }
 
-    /// Writes up to a page of bytes through a segment; none if there is a fault.
+    /// Writes up to a page of bytes (more panics) through a segment; none if there is a fault.
     pub fn write_bytes(&mut self, seg: SegReg, offset: u64, data: &[u8]) -> ExecResult<()> {
         if data.is_empty() {
             return Ok(());
@@ -374,7 +386,7 @@ impl Exec<'_> {
     pub(crate) fn read_linear_as<T: Scalar>(&mut self, linear: u64, user: bool) -> ExecResult<T> {
         match self.cpu.tlb.entry(user, Access::Read, linear).lookup(linear, T::SIZE) {
             // SAFETY: entries lead to whole pages of the block, and a hit keeps to the page.
-            Some(host) => Ok(unsafe { T::load(self.host.add(host as usize)) }),
+            Some(host) => Ok(unsafe { T::load(self.cpu.tlb.host().add(host as usize)) }),
             None => self.read_at(linear, user),
         }
     }
@@ -390,7 +402,7 @@ impl Exec<'_> {
         match self.cpu.tlb.entry(user, Access::Write, linear).lookup(linear, T::SIZE) {
             Some(host) => {
                 // SAFETY: as above.
-                unsafe { value.store(self.host.add(host as usize)) };
+                unsafe { value.store(self.cpu.tlb.host().add(host as usize)) };
                 Ok(())
             }
             None => self.write_at(linear, user, value),

@@ -30,9 +30,8 @@ impl Exec<'_> {
         if let Some(exit) = self.wait_for_sipi() {
             return Some(exit);
         }
-        if self.take_debug_trap() || self.take_nmi() || self.take_interrupt() {
-            self.cpu.attention.set(Attention::ACTIVITY, self.cpu.activity != Activity::Running);
-        }
+        // One event at a time: the next is taken before its handler's first instruction.
+        let _ = self.take_debug_trap() || self.take_nmi() || self.take_interrupt();
         match self.cpu.activity {
             Activity::Running => {}
             Activity::Halted | Activity::WaitForSipi => return Some(CpuExit::Halted),
@@ -50,6 +49,7 @@ impl Exec<'_> {
         }
         if self.cpu.flags.has(rflags::TF) && self.cpu.step_mark.is_none() {
             self.cpu.step_mark = Some(self.retired);
+            self.cpu.step_changed();
         }
         None
     }
@@ -71,6 +71,7 @@ impl Exec<'_> {
             self.cpu.pending_dr6 |= DR6_SINGLE_STEP;
             self.cpu.attention.insert(Attention::DEBUG_TRAP);
         }
+        self.cpu.step_changed();
     }
 
     /// The run ends, and with it the count that the marks refer to.

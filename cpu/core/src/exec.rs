@@ -188,7 +188,6 @@ pub struct Exec<'a> {
     /// EXT of error codes: 1 while an external event or an exception is being delivered.
     pub(crate) ext: u32,
     pub(crate) ram: GuestRam,
-    pub(crate) host: *mut u8,
 }
 
 impl<'a> Exec<'a> {
@@ -196,7 +195,6 @@ impl<'a> Exec<'a> {
     pub fn new(cpu: &'a mut Vcpu, signals: &'a CpuSignals, platform: &'a mut dyn Platform) -> Self {
         let ram = platform.memory().ram().clone();
         let generation = platform.memory().generation();
-        let (host, _) = ram.host_block();
         cpu.tlb.attach(&ram, generation);
         // What counts retired instructions starts again at 0.
         cpu.shadow_mark = 0;
@@ -206,18 +204,8 @@ impl<'a> Exec<'a> {
         }
         let budget = platform.budget();
         let next_rip = cpu.rip;
-        let mut exec = Self {
-            cpu,
-            platform,
-            signals,
-            next_rip,
-            retired: 0,
-            budget,
-            look: false,
-            ext: 0,
-            ram,
-            host,
-        };
+        let mut exec =
+            Self { cpu, platform, signals, next_rip, retired: 0, budget, look: false, ext: 0, ram };
         exec.follow_code_marks();
         exec
     }
@@ -235,7 +223,7 @@ impl<'a> Exec<'a> {
                 self.cpu.tlb.entry(user, Access::Read, linear).lookup(linear, T::SIZE)
             {
                 // SAFETY: entries lead to whole pages of the block, and a hit keeps to the page.
-                return Ok(unsafe { T::load(self.host.add(host as usize)) });
+                return Ok(unsafe { T::load(self.cpu.tlb.host().add(host as usize)) });
             }
         }
         self.read_slow(seg, offset)
@@ -252,7 +240,7 @@ impl<'a> Exec<'a> {
                 self.cpu.tlb.entry(user, Access::Write, linear).lookup(linear, T::SIZE)
             {
                 // SAFETY: as in `read`.
-                unsafe { value.store(self.host.add(host as usize)) };
+                unsafe { value.store(self.cpu.tlb.host().add(host as usize)) };
                 return Ok(());
             }
         }
@@ -279,7 +267,7 @@ impl<'a> Exec<'a> {
             {
                 // SAFETY: as in `read`.
                 return Ok(unsafe {
-                    let pointer = self.host.add(host as usize);
+                    let pointer = self.cpu.tlb.host().add(host as usize);
                     if locked {
                         T::fetch_update(pointer, f)
                     } else {
@@ -370,7 +358,7 @@ impl<'a> Exec<'a> {
         let user = self.cpu.cpl == 3;
         let host = self.cpu.tlb.entry(user, access, linear).lookup(linear, len)?;
         // SAFETY: entries lead to whole pages of the block, and a hit keeps to the page.
-        Some(unsafe { self.host.add(host as usize) })
+        Some(unsafe { self.cpu.tlb.host().add(host as usize) })
     }
 
     // The stack.

@@ -88,7 +88,9 @@ impl Exec<'_> {
             Ok(host) => {
                 // SAFETY: `locate_code` gives offsets of mapped pages, and `data` ends with the page.
                 unsafe {
-                    self.host
+                    self.cpu
+                        .tlb
+                        .host()
                         .add(host as usize)
                         .copy_to_nonoverlapping(data.as_mut_ptr(), data.len());
                 }
@@ -105,11 +107,12 @@ impl Exec<'_> {
     ///
     /// They may change under way if another processor writes to them; the version tells afterwards.
     pub fn code_bytes(&self, host_offset: u64) -> &[u8] {
-        let (_, len) = self.ram.host_block();
         let start = host_offset & !(PAGE_SIZE - 1);
-        assert!(start < len, "code pages lie inside the block");
-        // SAFETY: the page lies inside the block, which this context keeps alive.
-        unsafe { std::slice::from_raw_parts(self.host.add(start as usize), PAGE_SIZE as usize) }
+        assert!(start < self.cpu.tlb.host_len(), "code pages lie inside the block");
+        // SAFETY: the page lies inside the block, which the TLB keeps alive.
+        unsafe {
+            std::slice::from_raw_parts(self.cpu.tlb.host().add(start as usize), PAGE_SIZE as usize)
+        }
     }
 
     /// Marks the page at `host_offset` as one that decoded code is kept of: stores to it, of every

@@ -4,7 +4,7 @@ use crate::bits::{cr0, rflags};
 use crate::exec::{Exec, OperandSize};
 use crate::segment::{SegReg, Segment};
 use crate::segmentation::{rpl, v86_segment};
-use crate::state::{Attention, Mode, RSP, Shadow};
+use crate::state::{Mode, RSP, Shadow};
 use crate::tasks::TaskSwitch;
 use crate::{Exception, ExecResult};
 
@@ -32,8 +32,10 @@ impl Exec<'_> {
     fn load_flags(&mut self, value: u64, mask: u64) {
         let old = self.cpu.flags.rflags();
         self.cpu.flags.set_rflags(old & !mask | value & mask);
-        // RF, if it was loaded, covers the next instruction.
-        self.cpu.resume_mark = self.retired + 1;
+        if mask & rflags::RF != 0 {
+            // It covers the next instruction.
+            self.cpu.resume_mark = self.retired + 1;
+        }
     }
 
     /// PUSHF.
@@ -53,7 +55,7 @@ impl Exec<'_> {
         if self.cpu.flags.has(rflags::AC) != ac_before {
             self.cpu.mode_changed();
         }
-        self.cpu.attention.set(Attention::SINGLE_STEP, self.cpu.flags.has(rflags::TF));
+        self.cpu.step_changed();
         Ok(())
     }
 

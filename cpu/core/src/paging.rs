@@ -64,7 +64,7 @@ impl Exec<'_> {
         if let Some(host) = self.physical_page(address).read {
             let host = host + address % aero_bus::PAGE_SIZE;
             // SAFETY: the page is mapped, and entries are aligned, so that they do not leave it.
-            return unsafe { T::load(self.host.add(host as usize)) };
+            return unsafe { T::load(self.cpu.tlb.host().add(host as usize)) };
         }
         let mut bytes = [0; 8];
         let bytes = &mut bytes[..T::SIZE as usize];
@@ -87,7 +87,9 @@ impl Exec<'_> {
             let host = host + address % aero_bus::PAGE_SIZE;
             let update = |now| if now == old { new } else { now };
             // SAFETY: as in `read_entry`.
-            return unsafe { T::fetch_update(self.host.add(host as usize), update) == old };
+            return unsafe {
+                T::fetch_update(self.cpu.tlb.host().add(host as usize), update) == old
+            };
         }
         // Tables in ROM or in a device: there the bits stick or not, as the device likes.
         let mut bytes = [0; 8];

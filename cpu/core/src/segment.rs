@@ -148,9 +148,10 @@ impl Segment {
         }
     }
 
-    /// What loading a null selector leaves.
+    /// What loading a null selector leaves. The limit is one that real mode, which does not know
+    /// unusable segments, can go on with.
     pub const fn null(selector: u16) -> Self {
-        let mut segment = Self::new(selector, 0, 0, SegmentAttributes(0));
+        let mut segment = Self::new(selector, 0, 0xffff, SegmentAttributes(0));
         segment.usable = false;
         segment
     }

@@ -107,7 +107,8 @@ impl Exec<'_> {
             Mode::Real => {
                 // Limit and attributes stay, which is what "unreal mode" lives on.
                 let old = *self.cpu.seg(seg);
-                Segment { selector, base: u64::from(selector) << 4, usable: true, ..old }
+                let base = u64::from(selector) << 4;
+                if old.usable { Segment { selector, base, ..old } } else { Segment::real(selector) }
             }
             Mode::V86 => v86_segment(selector),
             _ if seg == SegReg::Ss => self.check_stack_selector(selector)?,

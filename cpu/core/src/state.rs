@@ -419,7 +419,7 @@ impl Vcpu {
         self.linear_mask = if self.mode == Mode::Long64 { u64::MAX } else { u32::MAX.into() };
         self.alignment_checks =
             self.cpl == 3 && self.cr0 & cr0::AM != 0 && self.flags.has(rflags::AC);
-        self.attention.set(Attention::SINGLE_STEP, self.flags.has(rflags::TF));
+        self.step_changed();
         self.attention.set(Attention::RESUME, self.flags.has(rflags::RF));
         if mode_before == self.mode && checks_before == self.alignment_checks {
             // Only what a transfer loads is new.
@@ -436,6 +436,13 @@ impl Vcpu {
         for which in SegReg::ALL {
             self.segs[which as usize].refresh(which, self.mode, self.alignment_checks);
         }
+    }
+
+    /// TF was changed, or an instruction was begun with it set, which ends in a trap whatever it does
+    /// to TF.
+    pub(crate) fn step_changed(&mut self) {
+        let stepping = self.flags.has(rflags::TF) || self.step_mark.is_some();
+        self.attention.set(Attention::SINGLE_STEP, stepping);
     }
 
     /// To be called after a segment register other than CS was set by hand.

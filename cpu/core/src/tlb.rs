@@ -110,6 +110,17 @@ pub(crate) struct PhysicalPage {
     pub write: Option<u64>,
 }
 
+/// Where guest memory is on the host.
+struct Host {
+    base: *mut u8,
+    len: u64,
+}
+
+// SAFETY: the pointer is that of `GuestRam`, which is sent along with it and is `Send` and `Sync`.
+unsafe impl Send for Host {}
+// SAFETY: as above; through a shared reference nothing is accessed.
+unsafe impl Sync for Host {}
+
 /// The translations of one processor: an array for each kind of access by each of supervisor and user,
 /// and what is behind physical pages.
 #[repr(C)]
@@ -123,8 +134,9 @@ pub struct Tlb {
     huge: bool,
     /// A hash of the host pages that have write entries.
     writable: [u64; 64],
-    /// The block that host offsets lie in: address and length.
-    block: (usize, u64),
+    /// The memory that host offsets lie in, kept alive as long as there may be entries.
+    memory: Option<GuestRam>,
+    host: Host,
     pub(crate) map_generation: u64,
     pub(crate) code_marks: u64,
 }
@@ -147,7 +159,8 @@ impl Tlb {
             large: [0; _],
             huge: false,
             writable: [0; _],
-            block: (0, 0),
+            memory: None,
+            host: Host { base: std::ptr::null_mut(), len: 0 },
             map_generation: 0,
             code_marks: 0,
         })
@@ -156,12 +169,24 @@ impl Tlb {
     /// Attaches the TLB to the memory it is used with. Entries of another memory are dropped.
     pub(crate) fn attach(&mut self, ram: &GuestRam, map_generation: u64) {
         let (base, len) = ram.host_block();
-        let block = (base as usize, len);
-        if self.block != block || self.map_generation != map_generation {
-            self.block = block;
-            self.map_generation = map_generation;
+        if self.host.base != base || self.map_generation != map_generation {
             self.flush_all();
+            self.memory = Some(ram.clone());
+            self.host = Host { base, len };
+            self.map_generation = map_generation;
         }
+    }
+
+    /// Where host offsets start. It goes with the entries: an offset that one of them gives, and the
+    /// bytes up to the end of its page, are valid for reads and writes.
+    #[inline(always)]
+    pub(crate) fn host(&self) -> *mut u8 {
+        self.host.base
+    }
+
+    /// Bytes of memory at [`host`](Self::host).
+    pub(crate) fn host_len(&self) -> u64 {
+        self.host.len
     }
 
     #[inline(always)]
@@ -193,7 +218,7 @@ impl Tlb {
     ) {
         let page = linear & !PAGE_MASK;
         let host_page = host_offset & !PAGE_MASK;
-        assert!(host_page + PAGE_SIZE <= self.block.1, "host pages lie inside the block");
+        assert!(host_page + PAGE_SIZE <= self.host.len, "host pages lie inside the block");
         match size {
             PageSize::Small => {}
             PageSize::Large => {
@@ -294,6 +319,8 @@ impl Tlb {
         read: Option<u64>,
         write: Option<u64>,
     ) -> PhysicalPage {
+        let inside = |offset: u64| offset + PAGE_SIZE <= self.host.len;
+        assert!(read.is_none_or(inside) && write.is_none_or(inside), "pages lie inside the block");
         let page = address & !PAGE_MASK;
         let entry = PhysicalPage { page, read, write };
         self.physical[physical_index(page)] = entry;
