@@ -11,10 +11,11 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use aero_bus::PAGE_SIZE;
-use aero_cpu::Exec;
+use aero_cpu::{Exec, Features};
 use iced_x86::{Decoder, DecoderError, DecoderOptions, Instruction};
 
-use crate::lower::{lower, too_long};
+use crate::features::required;
+use crate::lower::{invalid, lower, too_long};
 use crate::op::{Op, OpFlags};
 
 /// What processors of the models here do with encodings that newer ones use: F3 before BSF and BSR is
@@ -167,7 +168,9 @@ impl Cache {
         }
         // Before the bytes are read, so that a store in between is seen.
         let version = exec.mark_code_page(host_offset);
-        let block = self.decode(exec.code_bytes(host_offset), host_offset, code_bits, version)?;
+        let features = exec.cpu.model.features;
+        let code = exec.code_bytes(host_offset);
+        let block = self.decode(code, host_offset, code_bits, version, features)?;
         let index = self.blocks.len() as u32;
         self.blocks.push(block);
         self.map.insert(key, index);
@@ -181,6 +184,7 @@ impl Cache {
         host_offset: u64,
         code_bits: u32,
         version: u32,
+        features: Features,
     ) -> Option<Block> {
         let start = (host_offset % PAGE_SIZE) as usize;
         let code = &page[start..];
@@ -190,7 +194,7 @@ impl Cache {
         let mut len = 0;
         while self.ops.len() - first < MAX_BLOCK {
             decoder.decode_out(&mut instr);
-            let Some(op) = lowered(&instr, decoder.last_error()) else { break };
+            let Some(op) = lowered(&instr, decoder.last_error(), features) else { break };
             len += instr.len();
             self.ops.push(op);
             if op.flags.contains(OpFlags::END) {
@@ -207,8 +211,9 @@ impl Cache {
     }
 }
 
-/// The op of what was decoded; `None` if it needs more bytes than there are.
-fn lowered(instr: &Instruction, error: DecoderError) -> Option<Op> {
+/// The op of what was decoded; `None` if it needs more bytes than there are. An instruction that a model
+/// with these features does not have is invalid.
+fn lowered(instr: &Instruction, error: DecoderError, features: Features) -> Option<Op> {
     if error == DecoderError::NoMoreBytes {
         return None;
     }
@@ -216,12 +221,15 @@ fn lowered(instr: &Instruction, error: DecoderError) -> Option<Op> {
     if instr.is_invalid() && instr.len() >= MAX_INSTRUCTION {
         op.handler = too_long;
     }
+    if !features.contains(required(instr)) {
+        op.handler = invalid;
+    }
     Some(op)
 }
 
 /// Decodes a single instruction of `code`; `None` if it is longer.
-pub(crate) fn decode_one(code: &[u8], code_bits: u32) -> Option<Op> {
+pub(crate) fn decode_one(code: &[u8], code_bits: u32, features: Features) -> Option<Op> {
     let mut decoder = Decoder::new(code_bits, code, OPTIONS);
     let instr = decoder.decode();
-    lowered(&instr, decoder.last_error())
+    lowered(&instr, decoder.last_error(), features)
 }

@@ -28,6 +28,7 @@
 mod bits;
 mod cache;
 mod control;
+mod features;
 mod integer;
 mod lower;
 mod moves;

@@ -1,10 +1,10 @@
 //! What instructions do when they cannot do what they are for.
 
 use aero_cpu::bits::{cr0, cr4};
-use aero_cpu::{Exception, FpuState, Vcpu, vector};
+use aero_cpu::{CpuModel, DescriptorTable, Exception, FpuState, Vcpu, vector};
 use iced_x86::{CpuidFeature, Mnemonic, OpKind};
 
-use crate::{DATA, Machine, RAM, decode};
+use crate::{CODE, DATA, Machine, RAM, decode};
 
 /// ADDPS XMM0, XMM1.
 const ADDPS: [u8; 3] = [0x0f, 0x58, 0xc1];
@@ -288,4 +288,25 @@ fn check_width(machine: &mut Machine, bytes: &[u8]) {
     assert_eq!(visible(&machine.cpu), before, "{:?}", instr.code());
     machine.cpu.regs[RDI] = RAM;
     assert_eq!(vector_of(machine.run_bytes(bytes)), Some(vector::PF), "{:?}", instr.code());
+}
+
+/// A whole program: SSE code through the interpreter, with exceptions of models that lack it.
+#[test]
+fn a_model_without_the_feature_takes_ud() {
+    // PSHUFB XMM0, XMM1 (SSSE3); UD2.
+    const PROGRAM: [u8; 7] = [0x66, 0x0f, 0x38, 0x00, 0xc1, 0x0f, 0x0b];
+    for (name, executes) in [("westmere", true), ("core2duo", true), ("pentium4", false)] {
+        let mut machine = Machine::new();
+        machine.cpu.model = CpuModel::named(name).unwrap();
+        machine.write(CODE, &PROGRAM);
+        machine.cpu.xmm[0] = 0x0f0e_0d0c_0b0a_0908_0706_0504_0302_0100;
+        machine.cpu.xmm[1] = 0x8080_8080_8080_8080_0001_0203_0405_0607;
+        // There is no IDT: #UD ends in shutdown, with RIP at the instruction.
+        machine.cpu.idtr = DescriptorTable { base: 0, limit: 0 };
+        machine.interpret();
+        let (rip, low) =
+            if executes { (5, 0x0001_0203_0405_0607) } else { (0, 0x0706_0504_0302_0100) };
+        assert_eq!(machine.cpu.rip, CODE + rip, "{name}");
+        assert_eq!(machine.cpu.xmm[0] as u64, low, "{name}");
+    }
 }

@@ -6,8 +6,8 @@ mod host;
 
 use aero_bus::{GuestRam, MemoryMap};
 use aero_cpu::bits::{cr0, cr4};
-use aero_cpu::{CpuModel, CpuSignals, Exception, Exec, Platform, Vcpu};
-use aero_interpreter::{Op, lower};
+use aero_cpu::{CpuBackend, CpuExit, CpuModel, CpuSignals, Exception, Exec, Platform, Vcpu};
+use aero_interpreter::{Interpreter, Op, lower};
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 
 /// Where the page tables are: one table of each level, and one page of 2 MiB.
@@ -123,5 +123,13 @@ impl Machine {
         let op = lower(&decode(bytes));
         assert_eq!(usize::from(op.len), bytes.len(), "one whole instruction");
         self.run(&op)
+    }
+
+    /// Runs from [`CODE`] until the processor shuts down.
+    fn interpret(&mut self) {
+        self.cpu.rip = CODE;
+        let mut platform = Memory(&self.memory);
+        let outcome = Interpreter::new().run(&mut self.cpu, &self.signals, &mut platform);
+        assert_eq!(outcome.exit, CpuExit::Shutdown);
     }
 }
