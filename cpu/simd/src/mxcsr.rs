@@ -55,8 +55,6 @@ impl Mxcsr {
     pub const ROUNDING_SHIFT: u32 = 13;
     /// FZ: tiny results become zero where underflow is masked.
     pub const FLUSH_TO_ZERO: u32 = 1 << 15;
-    /// The bits that exist; LDMXCSR and FXRSTOR raise #GP for others. FXSAVE's MXCSR_MASK.
-    pub const WRITABLE: u32 = 0xffff;
     /// After reset and INIT: all exceptions masked, rounding to nearest.
     pub const RESET: Self = Self(0x1f80);
 
