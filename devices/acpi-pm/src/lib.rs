@@ -1,14 +1,11 @@
-//! ACPI power management block of the ICH9: the fixed ACPI registers, general purpose events, SMI
-//! registers, the TCO watchdog, and the APM ports 0xB2 and 0xB3.
+//! The ACPI power management block of the ICH9: events and the SCI, the power management timer, sleep
+//! states, the ports that switch ACPI mode on, and the TCO watchdog.
 //!
-//! Sections are of the Intel ICH9 data sheet. SLP_TYP values are those of QEMU's machines, which
-//! firmware knows: 0 is S5, 1 is S3.
-//!
-//! The machine has no system management mode. SMI_EN therefore starts with APMC_EN and GBL_SMI_EN set,
-//! as if firmware had already installed its handler, so that firmware does not try to; and what an SMI
-//! handler would do for a write to APM_CNT, switching ACPI mode on and off, is done here.
+//! Sections are of the Intel ICH9 data sheet (316972); PM1 and GPE0 are in the ACPI specification too,
+//! section 4.8.
 
 mod registers;
+mod tco;
 
 use aero_bus::{
     BusDevice, Clock, Device, IrqPin, NANOS_PER_SEC, PowerControl, PowerRequest, Snapshot,
@@ -16,337 +13,320 @@ use aero_bus::{
 };
 use serde::{Deserialize, Serialize};
 
-use registers::{APM_OFFSET, PM1_EN, Pm1, REGISTERS, Reg, pm1_cnt, smi_en, tco};
+use registers::{KEPT, Pm1, REGISTERS, Reg, pm1_control, smi};
+use tco::{Tco, Timeout};
 
 const KIND: &str = "acpi-pm";
 
-/// The 128 ports at PMBASE.
-pub const PM_WINDOW: Window = Window::new(0, 0x80);
-/// Ports 0xB2 and 0xB3.
-pub const APM_WINDOW: Window = Window::new(APM_OFFSET, 2);
-/// Frequency of the power management timer in hertz.
-pub const PM_TIMER_HZ: u64 = 3_579_545;
+/// The power management registers, which the LPC bridge maps at PMBASE.
+pub const PM_WINDOW: Window = Window::new(0x00, 0x80);
+/// APM_CNT and APM_STS; on a PC at port 0xB2.
+pub const APM_WINDOW: Window = Window::new(0x80, 2);
 
-/// What firmware and FADT agree on: the APM_CNT values that switch to ACPI mode and back.
+/// APM_CNT: switch ACPI mode on; the FADT's ACPI_ENABLE.
 pub const ACPI_ENABLE: u8 = 2;
-/// The APM_CNT value that switches back to legacy mode.
+/// APM_CNT: switch ACPI mode off; the FADT's ACPI_DISABLE.
 pub const ACPI_DISABLE: u8 = 3;
 
-/// The timer is 24 bits wide; its top bit's changes are its overflows.
-const TIMER_MASK: u64 = (1 << 24) - 1;
-const HALF_PERIOD: u64 = 1 << 23;
-/// SLP_TYP as the DSDT gives it.
-const SLEEP_S5: u32 = 0;
-const SLEEP_S3: u32 = 1;
-const SLEEP_S4: u32 = 2;
+/// SLP_TYP of suspend to RAM, as in QEMU's DSDT.
+pub const SLEEP_TYPE_S3: u8 = 1;
+/// SLP_TYP of suspend to disk, as in QEMU's DSDT.
+pub const SLEEP_TYPE_S4: u8 = 2;
+/// SLP_TYP of soft off, as in QEMU's DSDT.
+pub const SLEEP_TYPE_S5: u8 = 0;
+/// The same three on real hardware (section 13.8.3.3), which QEMU leaves free.
+const ICH9_SLEEP_TYPE_S3: u8 = 5;
+const ICH9_SLEEP_TYPE_S4: u8 = 6;
+const ICH9_SLEEP_TYPE_S5: u8 = 7;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Frequency of the power management timer in hertz, as the ACPI specification has it (section 4.8.3.3).
+/// Guests count with this number, so it is more exact than the 315/88 MHz of a crystal.
+pub const PM_TIMER_HZ: u64 = 3_579_545;
+/// PM_TMR has 24 bits.
+const TIMER_MASK: u64 = 0xff_ffff;
+/// "TMROF_STS … is set any time bit 23 of the timer changes" (section 13.8.3.1): once in so many
+/// ticks, shifted.
+const OVERFLOW_SHIFT: u32 = 23;
+
+fn ticks_at(nanos: u64) -> u64 {
+    (u128::from(nanos) * u128::from(PM_TIMER_HZ) / u128::from(NANOS_PER_SEC)) as u64
+}
+
+fn nanos_at(tick: u64) -> u64 {
+    let nanos = (u128::from(tick) * u128::from(NANOS_PER_SEC)).div_ceil(PM_TIMER_HZ.into());
+    u64::try_from(nanos).unwrap_or(u64::MAX)
+}
+
+/// What ends a suspension to RAM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WakeSource {
+    /// The power button.
+    PowerButton,
+    /// The clock's alarm.
+    RtcAlarm,
+    /// Anything else.
+    Other,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
-    pm1_sts: u16,
-    pm1_en: u16,
-    pm1_cnt: u32,
-    proc_cnt: u32,
-    gpe0_sts: u64,
-    gpe0_en: u64,
-    smi_en: u32,
-    smi_sts: u32,
-    alt_gp_smi_en: u16,
-    gpe_cntl: u8,
-    pm2_cnt: u8,
-    apm_cnt: u8,
-    apm_sts: u8,
-    tco_dat_in: u8,
-    tco_dat_out: u8,
-    tco1_sts: u16,
-    tco2_sts: u16,
-    tco1_cnt: u16,
-    tco2_cnt: u16,
-    tco_message: [u8; 2],
-    tco_wdcnt: u8,
-    sw_irq_gen: u8,
-    tco_tmr: u16,
-    /// Guest time when the watchdog runs out next.
-    tco_deadline: Option<u64>,
-    /// Half periods of the timer that have been accounted for in TMROF.
-    timer_halves: u64,
-    no_reboot: bool,
+    pm1_status: Pm1,
+    pm1_enable: Pm1,
+    pm1_control: u16,
+    gpe0_status: u64,
+    gpe0_enable: u64,
+    /// Levels of the GPE inputs.
+    gpe0_inputs: u64,
+    smi_enable: u32,
+    smi_status: u32,
+    apm_control: u8,
+    apm_status: u8,
+    /// How often the timer's highest bit has changed, as far as it is in `pm1_status`.
+    overflows: u64,
+    kept: [u64; KEPT.len()],
+    tco: Tco,
 }
 
 impl State {
-    fn power_on() -> Self {
+    /// After power-on. The SMI enables for APM_CNT read as set: that is how firmware (SeaBIOS) finds a
+    /// machine whose system management mode was set up before, and leaves it alone. There is none here,
+    /// so nothing else may be tried.
+    fn power_on(now: u64) -> Self {
         Self {
-            pm1_sts: 0,
-            pm1_en: 0,
-            pm1_cnt: 0,
-            proc_cnt: 0,
-            gpe0_sts: 0,
-            gpe0_en: 0,
-            smi_en: smi_en::APMC_EN | smi_en::GBL_SMI_EN,
-            smi_sts: 0,
-            alt_gp_smi_en: 0,
-            gpe_cntl: 0,
-            pm2_cnt: 0,
-            apm_cnt: 0,
-            apm_sts: 0,
-            tco_dat_in: 0,
-            tco_dat_out: 0,
-            tco1_sts: 0,
-            tco2_sts: 0,
-            tco1_cnt: 0,
-            tco2_cnt: 0x0008,
-            tco_message: [0; 2],
-            tco_wdcnt: 0,
-            sw_irq_gen: 0x03,
-            tco_tmr: 4,
-            tco_deadline: None,
-            timer_halves: 0,
-            no_reboot: true,
+            pm1_status: Pm1::empty(),
+            pm1_enable: Pm1::empty(),
+            pm1_control: 0,
+            gpe0_status: 0,
+            gpe0_enable: 0,
+            gpe0_inputs: 0,
+            smi_enable: smi::GLOBAL_ENABLE | smi::APMC,
+            smi_status: 0,
+            apm_control: 0,
+            apm_status: 0,
+            overflows: ticks_at(now) >> OVERFLOW_SHIFT,
+            kept: KEPT.map(|register| register.reset),
+            tco: Tco::power_on(),
         }
     }
 }
 
-/// The power management block.
+/// The device on the ports: windows [`PM_WINDOW`] and [`APM_WINDOW`].
 pub struct AcpiPm {
-    state: State,
     clock: Clock,
-    /// The next change of the timer's top bit, while TMROF can raise the SCI; or the watchdog.
-    timer: Timer,
-    watchdog: Timer,
+    overflow_timer: Timer,
+    tco_timer: Timer,
     sci: IrqPin,
     power: PowerControl,
+    no_reboot: bool,
+    state: State,
 }
 
 impl AcpiPm {
-    /// A block after power-on. `sci` is the level-triggered, active-high system control interrupt.
+    /// The block after power-on. `sci` is driven as a level; sleep states and the watchdog's reset go
+    /// to `power`.
     pub fn new(clock: Clock, sci: IrqPin, power: PowerControl) -> Self {
-        let (timer, watchdog) = (clock.timer(), clock.timer());
-        Self { state: State::power_on(), clock, timer, watchdog, sci, power }
+        Self {
+            overflow_timer: clock.timer(),
+            tco_timer: clock.timer(),
+            sci,
+            power,
+            no_reboot: true,
+            state: State::power_on(clock.now()),
+            clock,
+        }
     }
 
-    /// The power button is pressed. In ACPI mode the guest is told; in legacy mode, where nobody
-    /// listens, the machine goes off, as the chipset's power button does without a handler.
+    /// The user presses the power button: an event for an operating system that has enabled it. Where
+    /// nobody listens the machine goes off at once, as a PC's firmware would have it.
     pub fn press_power_button(&mut self) {
-        self.state.pm1_sts |= Pm1::PWRBTN.bits();
-        let listening = self.state.pm1_cnt & pm1_cnt::SCI_EN != 0
-            && self.state.pm1_en & Pm1::PWRBTN.bits() != 0;
-        if !listening {
+        if !(self.is_acpi_mode() && self.state.pm1_enable.contains(Pm1::POWER_BUTTON)) {
             self.power.request(PowerRequest::PowerOff);
         }
-        self.update_sci();
+        self.raise(Pm1::POWER_BUTTON);
     }
 
-    /// The real-time clock's alarm went off.
+    /// The real-time clock's alarm has gone off. May be called while the clock is locked.
     pub fn rtc_alarm(&mut self) {
-        self.state.pm1_sts |= Pm1::RTC.bits();
-        self.update_sci();
+        self.raise(Pm1::RTC);
     }
 
-    /// A general purpose event (bit of GPE0_STS, 0 to 63) has happened.
-    pub fn raise_gpe(&mut self, event: u32) {
-        self.state.gpe0_sts |= 1u64.checked_shl(event).unwrap_or(0);
-        self.update_sci();
+    /// The machine wakes from suspension to RAM. To be called after the reset that goes with it.
+    pub fn wake(&mut self, source: WakeSource) {
+        self.raise(match source {
+            WakeSource::PowerButton => Pm1::WAKE | Pm1::POWER_BUTTON,
+            WakeSource::RtcAlarm => Pm1::WAKE | Pm1::RTC,
+            WakeSource::Other => Pm1::WAKE,
+        });
     }
 
-    /// The machine comes back from S3.
-    pub fn wake(&mut self) {
-        self.state.pm1_sts |= Pm1::WAK.bits();
-        self.update_sci();
-    }
-
-    /// GCS.NO_REBOOT, which is in another register block: whether the watchdog's second timeout leaves
-    /// the machine alone. Set after power-on.
-    pub fn set_no_reboot(&mut self, no_reboot: bool) {
-        self.state.no_reboot = no_reboot;
-    }
-
-    /// Ticks of the power management timer since power-on.
-    fn ticks(&self) -> u64 {
-        (u128::from(self.clock.now()) * u128::from(PM_TIMER_HZ) / u128::from(NANOS_PER_SEC)) as u64
-    }
-
-    /// Brings TMROF up to now, and the SCI and the deadline after it.
-    fn update_timer(&mut self) {
-        let halves = self.ticks() / HALF_PERIOD;
-        if halves != self.state.timer_halves {
-            self.state.timer_halves = halves;
-            self.state.pm1_sts |= Pm1::TMROF.bits();
-        }
-        if self.state.pm1_en & Pm1::TMROF.bits() != 0 {
-            let next = (u128::from(halves) + 1) * u128::from(HALF_PERIOD);
-            let at = (next * u128::from(NANOS_PER_SEC)).div_ceil(u128::from(PM_TIMER_HZ));
-            self.timer.arm(u64::try_from(at).unwrap_or(u64::MAX));
+    /// Drives general-purpose event input `bit`, 0 to 63: while it is high, its status is set. May be
+    /// called while the driving device is locked.
+    ///
+    /// # Panics
+    /// If there is no such input.
+    pub fn set_gpe(&mut self, bit: u32, level: bool) {
+        assert!(bit < u64::BITS, "general-purpose event {bit}");
+        let bit = 1 << bit;
+        if level {
+            self.state.gpe0_inputs |= bit;
+            self.state.gpe0_status |= bit;
         } else {
-            self.timer.disarm();
+            self.state.gpe0_inputs &= !bit;
         }
+        self.settle();
     }
 
-    fn update_sci(&mut self) {
-        let enabled = self.state.pm1_cnt & pm1_cnt::SCI_EN != 0;
-        let fixed = self.state.pm1_sts & self.state.pm1_en != 0;
-        let general = self.state.gpe0_sts & self.state.gpe0_en != 0;
-        self.sci.set(enabled && (fixed || general));
+    /// The NO_REBOOT bit of the chipset configuration's GCS register: while it is set, as it is at
+    /// first, the watchdog resets nothing.
+    pub fn set_no_reboot(&mut self, no_reboot: bool) {
+        self.no_reboot = no_reboot;
     }
 
-    fn reload_watchdog(&mut self) {
-        let halted = self.state.tco1_cnt & tco::TCO_TMR_HLT != 0;
-        // Values below 4 are ignored by the chipset, which says so.
-        let ticks = u64::from(self.state.tco_tmr.max(4));
+    /// Whether an operating system has switched ACPI mode on.
+    pub fn is_acpi_mode(&self) -> bool {
+        self.state.pm1_control & pm1_control::SCI_ENABLE != 0
+    }
+
+    fn raise(&mut self, events: Pm1) {
+        self.state.pm1_status |= events;
+        self.settle();
+    }
+
+    /// Brings the timers' events up to now.
+    fn sync(&mut self) {
         let now = self.clock.now();
-        self.state.tco_deadline = (!halted).then(|| now.saturating_add(ticks * tco::TICK));
-        self.arm_watchdog();
-    }
-
-    fn arm_watchdog(&self) {
-        match self.state.tco_deadline {
-            Some(at) => self.watchdog.arm(at),
-            None => self.watchdog.disarm(),
+        let overflows = ticks_at(now) >> OVERFLOW_SHIFT;
+        if overflows != self.state.overflows {
+            self.state.overflows = overflows;
+            self.state.pm1_status |= Pm1::TIMER_OVERFLOW;
+        }
+        match self.state.tco.take_timeout(now) {
+            None => {}
+            Some(Timeout::First) => log::warn!("the TCO watchdog has run out once"),
+            Some(Timeout::Second) if self.no_reboot => {
+                log::warn!("the TCO watchdog has run out twice, but NO_REBOOT is set");
+            }
+            Some(Timeout::Second) => {
+                log::warn!("the TCO watchdog resets the machine");
+                self.power.request(PowerRequest::Reset);
+            }
         }
     }
 
-    fn watchdog_ran_out(&mut self) {
-        if self.state.tco1_sts & tco::TIMEOUT == 0 {
-            self.state.tco1_sts |= tco::TIMEOUT;
-            self.reload_watchdog();
+    /// Drives the SCI to what the registers say, and sets the deadlines.
+    fn settle(&mut self) {
+        let state = &mut self.state;
+        state.gpe0_status |= state.gpe0_inputs;
+        let sci_enabled = state.pm1_control & pm1_control::SCI_ENABLE != 0;
+        let fixed = state.pm1_status & state.pm1_enable & Pm1::EVENTS;
+        let general = state.gpe0_status & state.gpe0_enable;
+        self.sci.set(sci_enabled && (!fixed.is_empty() || general != 0));
+        let awaited = state.pm1_enable - state.pm1_status;
+        if sci_enabled && awaited.contains(Pm1::TIMER_OVERFLOW) {
+            self.overflow_timer.arm(nanos_at((state.overflows + 1) << OVERFLOW_SHIFT));
+        } else {
+            self.overflow_timer.disarm();
+        }
+        match state.tco.deadline {
+            Some(at) => self.tco_timer.arm(at),
+            None => self.tco_timer.disarm(),
+        }
+    }
+
+    fn read_register(&self, register: Reg) -> u64 {
+        let state = &self.state;
+        let now = self.clock.now();
+        match register {
+            Reg::Pm1Status => state.pm1_status.bits().into(),
+            Reg::Pm1Enable => state.pm1_enable.bits().into(),
+            Reg::Pm1Control => state.pm1_control.into(),
+            Reg::Pm1Timer => ticks_at(now) & TIMER_MASK,
+            Reg::Gpe0Status => state.gpe0_status,
+            Reg::Gpe0Enable => state.gpe0_enable,
+            Reg::SmiEnable => state.smi_enable.into(),
+            Reg::SmiStatus => state.smi_status.into(),
+            Reg::Kept(n) => state.kept[n],
+            Reg::TcoReload => state.tco.count(now).into(),
+            Reg::TcoDataIn => state.tco.data_in().into(),
+            Reg::TcoDataOut => state.tco.data_out().into(),
+            Reg::Tco1Status => state.tco.status1().into(),
+            Reg::Tco2Status => state.tco.status2().into(),
+            Reg::Tco1Control => state.tco.control1().into(),
+            Reg::Tco2Control => state.tco.control2().into(),
+            Reg::TcoTimer => state.tco.timer().into(),
+            Reg::ApmControl => state.apm_control.into(),
+            Reg::ApmStatus => state.apm_status.into(),
+        }
+    }
+
+    fn write_register(&mut self, register: Reg, value: u64, mask: u64) {
+        let old = self.read_register(register);
+        let merged = old & !mask | value & mask;
+        let now = self.clock.now();
+        let state = &mut self.state;
+        match register {
+            Reg::Pm1Status => state.pm1_status -= Pm1::from_bits_truncate((value & mask) as u16),
+            Reg::Pm1Enable => {
+                state.pm1_enable = Pm1::from_bits_truncate(merged as u16) & Pm1::ENABLES;
+            }
+            Reg::Pm1Control => self.write_control(merged as u16),
+            Reg::Pm1Timer => {} // read-only
+            Reg::Gpe0Status => state.gpe0_status &= !(value & mask),
+            Reg::Gpe0Enable => state.gpe0_enable = merged,
+            Reg::SmiEnable => {
+                state.smi_enable = merged as u32 & smi::WRITABLE;
+                if merged as u32 & smi::BIOS_RELEASE != 0 {
+                    state.pm1_status |= Pm1::GLOBAL;
+                }
+            }
+            Reg::SmiStatus => state.smi_status &= !((value & mask) as u32 & smi::STATUS),
+            Reg::Kept(n) => {
+                let writable = KEPT[n].writable;
+                state.kept[n] = old & !writable | merged & writable;
+            }
+            Reg::TcoReload => state.tco.reload(now),
+            Reg::TcoDataIn => state.tco.set_data_in(value as u8),
+            Reg::TcoDataOut => state.tco.set_data_out(value as u8),
+            Reg::Tco1Status => state.tco.clear_status1((value & mask) as u16),
+            Reg::Tco2Status => state.tco.clear_status2((value & mask) as u16),
+            Reg::Tco1Control => state.tco.set_control1(now, merged as u16),
+            Reg::Tco2Control => state.tco.set_control2(merged as u16),
+            Reg::TcoTimer => state.tco.set_timer(merged as u16),
+            Reg::ApmControl => self.apm_command(value as u8),
+            Reg::ApmStatus => state.apm_status = value as u8,
+        }
+    }
+
+    /// PM1_CNT (section 13.8.3.3).
+    fn write_control(&mut self, value: u16) {
+        self.state.pm1_control = value & pm1_control::KEPT;
+        if value & pm1_control::GLOBAL_RELEASE != 0 {
+            // It would be firmware's SMI; firmware here never holds the lock.
+            self.state.smi_status |= smi::BIOS;
+        }
+        if value & pm1_control::SLEEP_ENABLE == 0 {
             return;
         }
-        self.state.tco2_sts |= tco::SECOND_TO_STS;
-        self.state.tco_deadline = None;
-        if self.state.no_reboot {
-            log::warn!("the TCO watchdog ran out twice; NO_REBOOT keeps the machine running");
-        } else {
-            log::warn!("the TCO watchdog ran out twice and resets the machine");
-            self.power.request(PowerRequest::Reset);
+        let sleep_type = ((value & pm1_control::SLEEP_TYPE) >> pm1_control::SLEEP_TYPE_SHIFT) as u8;
+        match sleep_type {
+            SLEEP_TYPE_S3 | ICH9_SLEEP_TYPE_S3 => self.power.request(PowerRequest::Suspend),
+            SLEEP_TYPE_S4 | ICH9_SLEEP_TYPE_S4 | SLEEP_TYPE_S5 | ICH9_SLEEP_TYPE_S5 => {
+                self.power.request(PowerRequest::PowerOff);
+            }
+            _ => log::warn!("sleep type {sleep_type} is none that there is"),
         }
     }
 
-    fn sleep(&mut self, slp_typ: u32) {
-        match slp_typ {
-            SLEEP_S5 | SLEEP_S4 => self.power.request(PowerRequest::PowerOff),
-            SLEEP_S3 => self.power.request(PowerRequest::Suspend),
-            other => log::warn!("PM1_CNT: SLP_TYP {other} is no sleep state of this machine"),
+    /// APM_CNT (section 13.7.4). On hardware this is an SMI, and firmware's handler does the rest.
+    fn apm_command(&mut self, command: u8) {
+        self.state.apm_control = command;
+        self.state.smi_status |= smi::APMC;
+        match command {
+            ACPI_ENABLE => self.state.pm1_control |= pm1_control::SCI_ENABLE,
+            ACPI_DISABLE => self.state.pm1_control &= !pm1_control::SCI_ENABLE,
+            _ => log::debug!("APM command {command:#04x} has no handler"),
         }
-    }
-
-    fn read_register(&mut self, reg: Reg) -> u64 {
-        let s = &self.state;
-        match reg {
-            Reg::Pm1Sts => {
-                self.update_timer();
-                self.update_sci();
-                self.state.pm1_sts.into()
-            }
-            Reg::Pm1En => s.pm1_en.into(),
-            Reg::Pm1Cnt => s.pm1_cnt.into(),
-            Reg::Pm1Tmr => self.ticks() & TIMER_MASK,
-            Reg::ProcCnt => s.proc_cnt.into(),
-            Reg::Gpe0Sts => s.gpe0_sts,
-            Reg::Gpe0En => s.gpe0_en,
-            Reg::SmiEn => s.smi_en.into(),
-            Reg::SmiSts => s.smi_sts.into(),
-            Reg::AltGpSmiEn => s.alt_gp_smi_en.into(),
-            // No GPI pin and no trapped device exists that could set a bit of these.
-            Reg::AltGpSmiSts | Reg::DevactSts => 0,
-            Reg::GpeCntl => s.gpe_cntl.into(),
-            Reg::Pm2Cnt => s.pm2_cnt.into(),
-            Reg::TcoRld => match s.tco_deadline {
-                Some(at) => at.saturating_sub(self.clock.now()).div_ceil(tco::TICK),
-                None => s.tco_tmr.into(),
-            },
-            Reg::TcoDatIn => s.tco_dat_in.into(),
-            Reg::TcoDatOut => s.tco_dat_out.into(),
-            Reg::Tco1Sts => s.tco1_sts.into(),
-            Reg::Tco2Sts => s.tco2_sts.into(),
-            Reg::Tco1Cnt => s.tco1_cnt.into(),
-            Reg::Tco2Cnt => s.tco2_cnt.into(),
-            Reg::TcoMessage1 => s.tco_message[0].into(),
-            Reg::TcoMessage2 => s.tco_message[1].into(),
-            Reg::TcoWdcnt => s.tco_wdcnt.into(),
-            Reg::SwIrqGen => s.sw_irq_gen.into(),
-            Reg::TcoTmr => s.tco_tmr.into(),
-            Reg::ApmCnt => s.apm_cnt.into(),
-            Reg::ApmSts => s.apm_sts.into(),
-        }
-    }
-
-    fn write_register(&mut self, reg: Reg, value: u64, mask: u64) {
-        let s = &mut self.state;
-        // Bytes that are not written keep what they hold; of write-one-to-clear bits, they clear none.
-        let merged = |old: u64| old & !mask | value & mask;
-        let ones = value & mask;
-        match reg {
-            Reg::Pm1Sts => {
-                self.update_timer();
-                self.state.pm1_sts &= !(ones as u16);
-            }
-            Reg::Pm1En => {
-                s.pm1_en = merged(s.pm1_en.into()) as u16 & PM1_EN.bits();
-                self.update_timer();
-            }
-            Reg::Pm1Cnt => {
-                let value = merged(s.pm1_cnt.into()) as u32;
-                let kept = pm1_cnt::SCI_EN | pm1_cnt::BM_RLD | pm1_cnt::SLP_TYP;
-                s.pm1_cnt = value & kept;
-                if value & pm1_cnt::GBL_RLS != 0 {
-                    log::debug!("GBL_RLS: nobody waits for the global lock");
-                }
-                if ones as u32 & pm1_cnt::SLP_EN != 0 {
-                    self.sleep((value & pm1_cnt::SLP_TYP) >> pm1_cnt::SLP_TYP_SHIFT);
-                }
-            }
-            // The timer cannot be written (13.8.3.4).
-            Reg::Pm1Tmr => {}
-            Reg::ProcCnt => s.proc_cnt = merged(s.proc_cnt.into()) as u32 & 0x3_01fe,
-            Reg::Gpe0Sts => s.gpe0_sts &= !ones,
-            Reg::Gpe0En => s.gpe0_en = merged(s.gpe0_en),
-            Reg::SmiEn => {
-                let writable = smi_en::WRITABLE;
-                s.smi_en = merged(s.smi_en.into()) as u32 & writable;
-            }
-            Reg::SmiSts => s.smi_sts &= !(ones as u32),
-            Reg::AltGpSmiEn => s.alt_gp_smi_en = merged(s.alt_gp_smi_en.into()) as u16,
-            Reg::AltGpSmiSts | Reg::DevactSts => {}
-            Reg::GpeCntl => s.gpe_cntl = ones as u8 & 0x02,
-            Reg::Pm2Cnt => s.pm2_cnt = ones as u8 & 0x01,
-            Reg::TcoRld => {
-                s.tco1_sts &= !tco::TIMEOUT;
-                self.reload_watchdog();
-            }
-            Reg::TcoDatIn => s.tco_dat_in = ones as u8,
-            Reg::TcoDatOut => s.tco_dat_out = ones as u8,
-            Reg::Tco1Sts => s.tco1_sts &= !(ones as u16 & tco::TCO1_STS_CLEAR),
-            Reg::Tco2Sts => s.tco2_sts &= !(ones as u16 & tco::TCO2_STS_CLEAR),
-            Reg::Tco1Cnt => {
-                let locked = s.tco1_cnt & tco::TCO_LOCK;
-                let mut value = merged(s.tco1_cnt.into()) as u16 & tco::TCO1_CNT_WRITABLE | locked;
-                if locked != 0 {
-                    value = value & !tco::TCO_TMR_HLT | s.tco1_cnt & tco::TCO_TMR_HLT;
-                }
-                let turned = (value ^ s.tco1_cnt) & tco::TCO_TMR_HLT != 0;
-                s.tco1_cnt = value;
-                if turned {
-                    self.reload_watchdog();
-                }
-            }
-            Reg::Tco2Cnt => s.tco2_cnt = merged(s.tco2_cnt.into()) as u16 & tco::TCO2_CNT_WRITABLE,
-            Reg::TcoMessage1 => s.tco_message[0] = ones as u8,
-            Reg::TcoMessage2 => s.tco_message[1] = ones as u8,
-            Reg::TcoWdcnt => s.tco_wdcnt = ones as u8,
-            Reg::SwIrqGen => s.sw_irq_gen = ones as u8 & 0x03,
-            Reg::TcoTmr => s.tco_tmr = merged(s.tco_tmr.into()) as u16 & tco::TCO_TMR_WRITABLE,
-            Reg::ApmCnt => {
-                s.apm_cnt = ones as u8;
-                if s.smi_en & smi_en::APMC_EN != 0 {
-                    match s.apm_cnt {
-                        ACPI_ENABLE => s.pm1_cnt |= pm1_cnt::SCI_EN,
-                        ACPI_DISABLE => s.pm1_cnt &= !pm1_cnt::SCI_EN,
-                        other => log::debug!("APM_CNT command {other:#04x}: no handler for it"),
-                    }
-                }
-            }
-            Reg::ApmSts => s.apm_sts = ones as u8,
-        }
-        self.update_sci();
     }
 }
 
@@ -355,22 +335,19 @@ impl Device for AcpiPm {
         KIND
     }
 
+    /// The levels of the GPE inputs stay: they are their drivers'. The timer counts on.
     fn reset(&mut self) {
-        self.state = State { timer_halves: self.ticks() / HALF_PERIOD, ..State::power_on() };
-        // A watchdog that counts from power-on would bite guests that do not know it: it starts with
-        // its first reload.
-        self.timer.disarm();
-        self.watchdog.disarm();
-        self.update_sci();
+        let inputs = self.state.gpe0_inputs;
+        self.state = State { gpe0_inputs: inputs, ..State::power_on(self.clock.now()) };
+        self.settle();
     }
 
     fn tick(&mut self) {
-        if self.watchdog.take_expired().is_some() {
-            self.watchdog_ran_out();
-        }
-        if self.timer.take_expired().is_some() {
-            self.update_timer();
-            self.update_sci();
+        let overflow = self.overflow_timer.take_expired().is_some();
+        let tco = self.tco_timer.take_expired().is_some();
+        if overflow || tco {
+            self.sync();
+            self.settle();
         }
     }
 
@@ -379,27 +356,42 @@ impl Device for AcpiPm {
     }
 
     fn restore(&mut self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
-        self.state = snapshot.open(KIND, 1)?;
-        if self.state.pm1_en & Pm1::TMROF.bits() != 0 {
-            self.update_timer();
-        } else {
-            self.timer.disarm();
+        let state: State = snapshot.open(KIND, 1)?;
+        let invalid = |what: String| Err(SnapshotError::invalid(KIND, what));
+        let enables = Pm1::ENABLES.contains(state.pm1_enable);
+        if !enables || !Pm1::all().contains(state.pm1_status) {
+            return invalid("unknown bits in the PM1 registers".into());
         }
-        self.arm_watchdog();
-        self.update_sci();
+        if state.pm1_control & !pm1_control::KEPT != 0 {
+            return invalid(format!("pm1_control {:#x}", state.pm1_control));
+        }
+        if state.overflows > ticks_at(u64::MAX) >> OVERFLOW_SHIFT {
+            return invalid(format!("overflows {}", state.overflows));
+        }
+        if state.kept.iter().zip(&KEPT).any(|(v, k)| *v & !(k.writable | k.reset) != 0) {
+            return invalid("unknown bits in a register".into());
+        }
+        if let Err(what) = state.tco.validate() {
+            return invalid(what);
+        }
+        self.state = state;
+        self.settle();
         Ok(())
     }
 }
 
 impl BusDevice for AcpiPm {
     fn read(&mut self, offset: u64, data: &mut [u8]) {
-        REGISTERS.read(offset, data, |reg| self.read_register(reg));
+        self.sync();
+        REGISTERS.read(offset, data, |register| self.read_register(register));
+        self.settle();
     }
 
     fn write(&mut self, offset: u64, data: &[u8]) {
-        REGISTERS.write(offset, data, |reg, value, mask| self.write_register(reg, value, mask));
+        self.sync();
+        REGISTERS.write(offset, data, |register, value, mask| {
+            self.write_register(register, value, mask);
+        });
+        self.settle();
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,147 +1,139 @@
-//! Where the registers lie (ICH9 data sheet, 13.8.3 and 13.9), and what their bits mean.
+//! The registers of the power management block and their bits (ICH9 sections 13.8.3 and 13.9).
 
 use aero_bus::{Register, RegisterMap};
+use bitflags::bitflags;
+use serde::{Deserialize, Serialize};
 
-/// A register of the block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reg {
-    Pm1Sts,
-    Pm1En,
-    Pm1Cnt,
-    Pm1Tmr,
-    ProcCnt,
-    Gpe0Sts,
-    Gpe0En,
-    SmiEn,
-    SmiSts,
-    AltGpSmiEn,
-    AltGpSmiSts,
-    GpeCntl,
-    DevactSts,
-    Pm2Cnt,
-    TcoRld,
-    TcoDatIn,
-    TcoDatOut,
-    Tco1Sts,
-    Tco2Sts,
-    Tco1Cnt,
-    Tco2Cnt,
-    TcoMessage1,
-    TcoMessage2,
-    TcoWdcnt,
-    SwIrqGen,
-    TcoTmr,
-    ApmCnt,
-    ApmSts,
+    Pm1Status,
+    Pm1Enable,
+    Pm1Control,
+    Pm1Timer,
+    Gpe0Status,
+    Gpe0Enable,
+    SmiEnable,
+    SmiStatus,
+    /// A register that only keeps what is written; the index is into [`KEPT`].
+    Kept(usize),
+    TcoReload,
+    TcoDataIn,
+    TcoDataOut,
+    Tco1Status,
+    Tco2Status,
+    Tco1Control,
+    Tco2Control,
+    TcoTimer,
+    ApmControl,
+    ApmStatus,
 }
 
-/// The two APM ports follow the 128 bytes at PMBASE in this device's offsets.
-pub(crate) const APM_OFFSET: u64 = 0x80;
+/// A register of the block that does nothing here: there are no throttled states, USB wake-up ports or
+/// board-specific messages behind it.
+pub(crate) struct Kept {
+    pub writable: u64,
+    pub reset: u64,
+}
 
+const fn kept(writable: u64, reset: u64) -> Kept {
+    Kept { writable, reset }
+}
+
+pub(crate) const KEPT: [Kept; 10] = [
+    kept(0x0000_00f0, 0), // PROC_CNT
+    kept(0xffff, 0),      // ALT_GP_SMI_EN
+    kept(0x0002, 0),      // UPRWC
+    kept(0x03, 0),        // GPE_CNTL
+    kept(0x01, 0),        // PM2_CNT: ARB_DIS
+    kept(0x06, 0),        // C3_RES
+    kept(0xff, 0),        // TCO_MESSAGE1
+    kept(0xff, 0),        // TCO_MESSAGE2
+    kept(0xff, 0),        // TCO_WDCNT
+    kept(0x03, 0x03),     // SW_IRQ_GEN
+];
+
+/// Offsets up to 0x7F are from PMBASE; the two at 0x80 are ports 0xB2 and 0xB3.
 pub(crate) const REGISTERS: RegisterMap<Reg> = RegisterMap::new(&[
-    Register::new(Reg::Pm1Sts, 0x00, 2),
-    Register::new(Reg::Pm1En, 0x02, 2),
-    Register::new(Reg::Pm1Cnt, 0x04, 4),
-    Register::new(Reg::Pm1Tmr, 0x08, 4),
-    Register::new(Reg::ProcCnt, 0x10, 4),
-    Register::new(Reg::Gpe0Sts, 0x20, 8),
-    Register::new(Reg::Gpe0En, 0x28, 8),
-    Register::new(Reg::SmiEn, 0x30, 4),
-    Register::new(Reg::SmiSts, 0x34, 4),
-    Register::new(Reg::AltGpSmiEn, 0x38, 2),
-    Register::new(Reg::AltGpSmiSts, 0x3a, 2),
-    Register::new(Reg::GpeCntl, 0x42, 1),
-    Register::new(Reg::DevactSts, 0x44, 2),
-    Register::new(Reg::Pm2Cnt, 0x50, 1),
-    Register::new(Reg::TcoRld, 0x60, 2),
-    Register::new(Reg::TcoDatIn, 0x62, 1),
-    Register::new(Reg::TcoDatOut, 0x63, 1),
-    Register::new(Reg::Tco1Sts, 0x64, 2),
-    Register::new(Reg::Tco2Sts, 0x66, 2),
-    Register::new(Reg::Tco1Cnt, 0x68, 2),
-    Register::new(Reg::Tco2Cnt, 0x6a, 2),
-    Register::new(Reg::TcoMessage1, 0x6c, 1),
-    Register::new(Reg::TcoMessage2, 0x6d, 1),
-    Register::new(Reg::TcoWdcnt, 0x6e, 1),
-    Register::new(Reg::SwIrqGen, 0x70, 1),
-    Register::new(Reg::TcoTmr, 0x72, 2),
-    Register::new(Reg::ApmCnt, APM_OFFSET, 1),
-    Register::new(Reg::ApmSts, APM_OFFSET + 1, 1),
+    Register::new(Reg::Pm1Status, 0x00, 2),
+    Register::new(Reg::Pm1Enable, 0x02, 2),
+    Register::new(Reg::Pm1Control, 0x04, 4),
+    Register::new(Reg::Pm1Timer, 0x08, 4),
+    Register::new(Reg::Kept(0), 0x10, 4),
+    Register::new(Reg::Gpe0Status, 0x20, 8),
+    Register::new(Reg::Gpe0Enable, 0x28, 8),
+    Register::new(Reg::SmiEnable, 0x30, 4),
+    Register::new(Reg::SmiStatus, 0x34, 4),
+    Register::new(Reg::Kept(1), 0x38, 2),
+    Register::new(Reg::Kept(2), 0x3c, 2),
+    Register::new(Reg::Kept(3), 0x42, 1),
+    Register::new(Reg::Kept(4), 0x50, 1),
+    Register::new(Reg::Kept(5), 0x54, 1),
+    Register::new(Reg::TcoReload, 0x60, 2),
+    Register::new(Reg::TcoDataIn, 0x62, 1),
+    Register::new(Reg::TcoDataOut, 0x63, 1),
+    Register::new(Reg::Tco1Status, 0x64, 2),
+    Register::new(Reg::Tco2Status, 0x66, 2),
+    Register::new(Reg::Tco1Control, 0x68, 2),
+    Register::new(Reg::Tco2Control, 0x6a, 2),
+    Register::new(Reg::Kept(6), 0x6c, 1),
+    Register::new(Reg::Kept(7), 0x6d, 1),
+    Register::new(Reg::Kept(8), 0x6e, 1),
+    Register::new(Reg::Kept(9), 0x70, 1),
+    Register::new(Reg::TcoTimer, 0x72, 2),
+    Register::new(Reg::ApmControl, 0x80, 1),
+    Register::new(Reg::ApmStatus, 0x81, 1),
 ]);
 
-bitflags::bitflags! {
-    /// PM1_STS, and PM1_EN where a bit has an enable (13.8.3.1, 13.8.3.2).
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+bitflags! {
+    /// PM1_STS and PM1_EN.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub(crate) struct Pm1: u16 {
-        /// The timer's bit 23 changed.
-        const TMROF = 1 << 0;
-        /// Bus master activity; never set here.
-        const BM = 1 << 4;
-        /// The firmware wants the driver.
-        const GBL = 1 << 5;
-        /// Power button.
-        const PWRBTN = 1 << 8;
-        /// The real-time clock's alarm.
+        /// The timer's highest bit has changed.
+        const TIMER_OVERFLOW = 1 << 0;
+        const BUS_MASTER = 1 << 4;
+        /// Firmware has released the global lock.
+        const GLOBAL = 1 << 5;
+        const POWER_BUTTON = 1 << 8;
         const RTC = 1 << 10;
-        /// Power button override; never set here.
-        const PRBTNOR = 1 << 11;
-        /// A PCI Express device woke the machine.
-        const PCIEXPWAK = 1 << 14;
-        /// The machine was woken.
-        const WAK = 1 << 15;
+        const POWER_BUTTON_OVERRIDE = 1 << 11;
+        const PCIE_WAKE = 1 << 14;
+        const WAKE = 1 << 15;
+
+        const ENABLES = Self::TIMER_OVERFLOW.bits()
+            | Self::GLOBAL.bits()
+            | Self::POWER_BUTTON.bits()
+            | Self::RTC.bits()
+            | Self::PCIE_WAKE.bits();
+        /// What raises the SCI.
+        const EVENTS = Self::TIMER_OVERFLOW.bits()
+            | Self::GLOBAL.bits()
+            | Self::POWER_BUTTON.bits()
+            | Self::RTC.bits();
     }
 }
 
-/// Bits of PM1_EN that can be set.
-pub(crate) const PM1_EN: Pm1 =
-    Pm1::TMROF.union(Pm1::GBL).union(Pm1::PWRBTN).union(Pm1::RTC).union(Pm1::PCIEXPWAK);
-
-/// PM1_CNT (13.8.3.3).
-pub(crate) mod pm1_cnt {
-    /// Events raise the SCI, not an SMI.
-    pub const SCI_EN: u32 = 1 << 0;
-    /// Bus master requests end C3.
-    pub const BM_RLD: u32 = 1 << 1;
-    /// Tells the firmware that the driver has released the global lock; reads as 0.
-    pub const GBL_RLS: u32 = 1 << 2;
-    /// Lowest bit of the sleep type.
-    pub const SLP_TYP_SHIFT: u32 = 10;
-    /// The sleep type.
-    pub const SLP_TYP: u32 = 7 << SLP_TYP_SHIFT;
-    /// Go to sleep; reads as 0.
-    pub const SLP_EN: u32 = 1 << 13;
+/// PM1_CNT.
+pub(crate) mod pm1_control {
+    pub const SCI_ENABLE: u16 = 1 << 0;
+    pub const BUS_MASTER_RELOAD: u16 = 1 << 1;
+    /// Write-only: tells firmware that the global lock is free.
+    pub const GLOBAL_RELEASE: u16 = 1 << 2;
+    pub const SLEEP_TYPE_SHIFT: u16 = 10;
+    pub const SLEEP_TYPE: u16 = 0b111 << SLEEP_TYPE_SHIFT;
+    /// Write-only: goes to sleep.
+    pub const SLEEP_ENABLE: u16 = 1 << 13;
+    pub const KEPT: u16 = SCI_ENABLE | BUS_MASTER_RELOAD | SLEEP_TYPE;
 }
 
-/// SMI_EN (13.8.3.7).
-pub(crate) mod smi_en {
-    /// SMIs are generated.
-    pub const GBL_SMI_EN: u32 = 1 << 0;
-    /// Writes to APM_CNT generate one.
-    pub const APMC_EN: u32 = 1 << 5;
-    /// What can be set and cleared.
-    pub const WRITABLE: u32 = 0x0604_79ff;
-}
-
-/// TCO registers (13.9).
-pub(crate) mod tco {
-    /// TCO1_STS: the watchdog ran out.
-    pub const TIMEOUT: u16 = 1 << 3;
-    /// TCO1_STS: bits that writing a one clears.
-    pub const TCO1_STS_CLEAR: u16 = 0x1f38;
-    /// TCO2_STS: the watchdog ran out a second time.
-    pub const SECOND_TO_STS: u16 = 1 << 1;
-    /// TCO2_STS: bits that writing a one clears.
-    pub const TCO2_STS_CLEAR: u16 = 0x001f;
-    /// TCO1_CNT: the watchdog stands.
-    pub const TCO_TMR_HLT: u16 = 1 << 11;
-    /// TCO1_CNT: TCO_TMR_HLT and others can no more be changed until reset.
-    pub const TCO_LOCK: u16 = 1 << 12;
-    /// TCO1_CNT: what can be written.
-    pub const TCO1_CNT_WRITABLE: u16 = 0x1b00;
-    /// TCO2_CNT: what can be written.
-    pub const TCO2_CNT_WRITABLE: u16 = 0x003e;
-    /// TCO_TMR: what can be written.
-    pub const TCO_TMR_WRITABLE: u16 = 0x03ff;
-    /// A tick of the watchdog, in nanoseconds.
-    pub const TICK: u64 = 600_000_000;
+/// SMI_EN and SMI_STS.
+pub(crate) mod smi {
+    pub const GLOBAL_ENABLE: u32 = 1 << 0;
+    /// In SMI_EN, write-only: firmware releases the global lock.
+    pub const BIOS_RELEASE: u32 = 1 << 1;
+    /// A write of APM_CNT.
+    pub const APMC: u32 = 1 << 5;
+    /// In SMI_STS: software has released the global lock.
+    pub const BIOS: u32 = 1 << 2;
+    pub const WRITABLE: u32 = 0x0006_787d;
+    pub const STATUS: u32 = 0x0c3f_ff7c;
 }
