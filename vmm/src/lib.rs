@@ -6,9 +6,11 @@ pub mod config;
 mod console;
 pub mod devices;
 pub mod disk;
+pub mod machine;
 mod resources;
 
 pub use console::Console;
+pub use machine::{Ending, Host, Machine, Stats, Step};
 #[cfg(feature = "native")]
 pub use resources::HostFiles;
 pub use resources::{Access, MemoryFiles, Resources};

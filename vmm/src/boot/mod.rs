@@ -5,9 +5,11 @@
 //! both the Linux 32-bit boot protocol and Multiboot ask for.
 
 mod linux;
+mod loader;
 mod multiboot;
 
 pub use linux::plain_map;
+pub use loader::{Loader, PORT_BASE as LOADER_PORT_BASE, boot_sector, option_rom};
 
 use aero_bus::GuestRam;
 use aero_bus::vm_memory::{Bytes, GuestAddress};

@@ -26,18 +26,25 @@ pub(crate) const DEVICE_KEY: &str = "device";
 pub const DEFAULT_DEVICES: &str = include_str!("default-devices.toml");
 
 /// `[machine]`: what is the machine's as a whole.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct MachineSection {
     /// Guest memory; 512 MiB if not given.
-    #[serde(default)]
-    pub memory: MemorySize,
+    pub memory: Spanned<MemorySize>,
     /// The chipset: `"q35"`, the only one.
-    #[serde(default)]
     pub chipset: Chipset,
     /// What a triple fault does.
-    #[serde(default)]
     pub on_triple_fault: OnTripleFault,
+}
+
+impl Default for MachineSection {
+    fn default() -> Self {
+        Self {
+            memory: Spanned::new(0..0, MemorySize::default()),
+            chipset: Chipset::default(),
+            on_triple_fault: OnTripleFault::default(),
+        }
+    }
 }
 
 /// The chipset.
@@ -62,19 +69,19 @@ pub enum OnTripleFault {
 
 /// `[cpu]`: the processors.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub struct CpuSection {
     /// What executes instructions.
     pub backend: Backend,
     /// How many processors, 1 to 32.
     pub count: Bounded<1, 32>,
     /// What CPUID tells: `"westmere"` if not given.
-    pub model: String,
+    pub model: Spanned<String>,
 }
 
 impl Default for CpuSection {
     fn default() -> Self {
-        Self { backend: Backend::default(), count: Bounded(1), model: "westmere".to_owned() }
+        Self { backend: Backend::default(), count: Bounded(1), model: Spanned::new(0..0, "westmere".to_owned()) }
     }
 }
 
@@ -89,7 +96,7 @@ pub enum Backend {
 
 /// `[clock]`: guest time.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub struct ClockSection {
     /// How guest time passes.
     pub mode: ClockMode,
@@ -123,19 +130,19 @@ pub enum ClockMode {
 
 /// `[firmware]`: what the processor runs first.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub struct FirmwareSection {
     /// A ROM image that ends at 4 GiB, such as SeaBIOS or OVMF. Left out: the built-in BIOS.
     pub image: Option<Spanned<String>>,
     /// A VGA BIOS image for the external firmware to find.
     pub vga_rom: Option<Spanned<String>>,
     /// What the firmware tries to boot from, in this order.
-    pub boot: Vec<BootDevice>,
+    pub boot_order: Vec<BootDevice>,
 }
 
 impl Default for FirmwareSection {
     fn default() -> Self {
-        Self { image: None, vga_rom: None, boot: vec![BootDevice::Disk, BootDevice::Cd] }
+        Self { image: None, vga_rom: None, boot_order: vec![BootDevice::Disk, BootDevice::Cd] }
     }
 }
 
@@ -151,7 +158,7 @@ pub enum BootDevice {
 
 /// `[boot]`: a kernel that is loaded without a boot loader.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(deny_unknown_fields, default)]
 pub struct BootSection {
     /// A Linux bzImage, or a multiboot 1 image.
     pub kernel: Option<Spanned<String>>,

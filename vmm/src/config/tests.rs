@@ -22,7 +22,7 @@ fn with_sets(text: &str, sets: &[&str]) -> MachineConfig {
 #[test]
 fn an_empty_file_is_a_sensible_pc() {
     let config = parse("");
-    assert_eq!(config.machine.memory.0, 512 << 20);
+    assert_eq!(config.machine.memory.get_ref().0, 512 << 20);
     assert_eq!(config.cpu.count.0, 1);
     assert_eq!(config.clock.mode, ClockMode::Realtime);
     let types: Vec<_> = config.devices.iter().map(|d| d.type_name).collect();
@@ -41,7 +41,7 @@ fn unknown_keys_and_values_are_refused_with_their_line_and_what_is_allowed() {
     let e = error("[machine]\nmemory = \"1GiB\"\nmemry = 1\n");
     assert_eq!(
         e,
-        "m.toml:3: unknown field `memry`, expected one of `memory`, `chipset`, `on-triple-fault`"
+        "m.toml:3: unknown field `memry`, expected one of `memory`, `chipset`, `on_triple_fault`"
     );
     let e = error("\n[clock]\nmode = \"fast\"\n");
     assert_eq!(e, "m.toml:3: unknown variant `fast`, expected `realtime` or `deterministic`");
@@ -85,7 +85,7 @@ fn set_changes_the_same_schema() {
         "[machine]\nmemory = \"1GiB\"\n",
         &["machine.memory=64MiB", "cpu.count=2", "boot.cmdline=console=ttyS0 quiet"],
     );
-    assert_eq!(config.machine.memory.0, 64 << 20);
+    assert_eq!(config.machine.memory.get_ref().0, 64 << 20);
     assert_eq!(config.cpu.count.0, 2);
     assert_eq!(config.boot.cmdline, "console=ttyS0 quiet");
 }

@@ -1,9 +1,13 @@
 //! `type = "debug-console"` and `type = "debug-exit"`.
 
+use std::sync::{Arc, Mutex};
+
 use serde::Deserialize;
 
 use super::DeviceSpec;
 use crate::config::Port;
+use crate::console::Console;
+use crate::machine::{Board, Fault};
 
 /// A port whose bytes are text for the developer.
 #[derive(Debug, Default, Deserialize)]
@@ -21,5 +25,29 @@ pub struct DebugExit {
     pub port: Option<Port>,
 }
 
-impl DeviceSpec for DebugConsole {}
-impl DeviceSpec for DebugExit {}
+/// Where SeaBIOS and OVMF write their messages.
+const CONSOLE_PORT: u16 = 0x402;
+const EXIT_PORT: u16 = 0xf4;
+
+impl DeviceSpec for DebugConsole {
+    fn build(&self, name: &str, board: &mut Board<'_>) -> Result<(), Fault> {
+        let port = self.port.map_or(CONSOLE_PORT, |port| port.0);
+        let console = Console::new(board.wake.clone());
+        let device = Arc::new(Mutex::new(aero_debug_ports::DebugConsole::new(console.backend())));
+        board.map_ports(name, port, aero_debug_ports::DebugConsole::WINDOW, device.clone())?;
+        board.add_device(name, device);
+        board.ends.debug_consoles.push(console);
+        Ok(())
+    }
+}
+
+impl DeviceSpec for DebugExit {
+    fn build(&self, name: &str, board: &mut Board<'_>) -> Result<(), Fault> {
+        let port = self.port.map_or(EXIT_PORT, |port| port.0);
+        let device = aero_debug_ports::DebugExit::new(board.power.clone());
+        let device = Arc::new(Mutex::new(device));
+        board.map_ports(name, port, aero_debug_ports::DebugExit::WINDOW, device.clone())?;
+        board.add_device(name, device);
+        Ok(())
+    }
+}

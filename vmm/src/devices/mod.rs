@@ -11,6 +11,8 @@ mod vga;
 use serde::Deserialize;
 use toml::de::ValueDeserializer;
 
+use crate::machine::{Board, Fault};
+
 pub use ahci::{Ahci, Drive, DriveKind, ImageFormat, WriteMode};
 pub use debug_ports::{DebugConsole, DebugExit};
 pub use fw_cfg::FwCfg;
@@ -20,7 +22,15 @@ pub use serial::Serial;
 pub use vga::Vga;
 
 /// What a machine file says about one device.
-pub trait DeviceSpec: std::fmt::Debug + Send {}
+pub trait DeviceSpec: std::fmt::Debug + Send {
+    /// Bytes of directly mapped memory that the device takes beside the RAM.
+    fn aux_memory(&self) -> u64 {
+        0
+    }
+
+    /// Builds the device and connects it. `name` is its name on this board.
+    fn build(&self, name: &str, board: &mut Board<'_>) -> Result<(), Fault>;
+}
 
 /// A type of device.
 pub struct DeviceType {
