@@ -94,7 +94,7 @@ fn four_megabyte_pages_take_bits_39_to_32_from_20_to_13() {
     let mut e = m.exec();
     e.write_cr(4, cr4::PSE).unwrap();
     drop(e);
-    m.platform.load_u32(0x10_0004, 0x0 | 0x87); // 4 MiB linear -> 0
+    m.platform.load_u32(0x10_0004, 0x87); // 4 MiB linear -> 0
     m.platform.load_u32(0x10_0008, 0x1 << 13 | 0x87); // 8 MiB linear -> 4 GiB
     m.platform.load_u32(0x10_000c, 1 << 21 | 0x87);
     let mut e = m.exec();
@@ -257,8 +257,8 @@ fn read_modify_write_returns_the_old_value() {
     m.platform.load_u64(0x5000, 40);
     let mut e = m.exec();
     for locked in [false, true] {
-        assert_eq!(e.rmw::<u64>(DS, 0x5000, locked, |v| v + 1).is_ok(), true);
-        assert_eq!(e.rmw::<u16>(DS, 0x5003, locked, |v| v | 0x100).is_ok(), true);
+        assert!(e.rmw::<u64>(DS, 0x5000, locked, |v| v + 1).is_ok());
+        assert!(e.rmw::<u16>(DS, 0x5003, locked, |v| v | 0x100).is_ok());
     }
     assert_eq!(e.rmw::<u64>(DS, 0x5000, true, |v| v), Ok(0x0000_0001_0000_002a));
     assert_eq!(e.rmw::<u128>(DS, 0x5000, true, |v| v << 64), Ok(0x0000_0001_0000_002a));
