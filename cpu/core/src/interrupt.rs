@@ -279,15 +279,13 @@ impl Exec<'_> {
         if v86 && (!inner || rights.dpl() != 0) {
             return Err(self.gp_selector(selector));
         }
-        let (new_cpl, stack) = if inner { (rights.dpl(), None) } else { (cpl, Some(())) };
-        let (segment, mut frame) = match stack {
-            Some(()) => (None, self.current_frame(self.ext)),
-            None => {
-                let (segment, pointer) = self.inner_stack(new_cpl)?;
-                let code = self.selector_code(segment.selector);
-                let frame = Frame::new(Mode::Prot32, segment, pointer, new_cpl, code);
-                (Some(segment), frame)
-            }
+        let new_cpl = if inner { rights.dpl() } else { cpl };
+        let (segment, mut frame) = if inner {
+            let (segment, pointer) = self.inner_stack(new_cpl)?;
+            let code = self.selector_code(segment.selector);
+            (Some(segment), Frame::new(Mode::Prot32, segment, pointer, new_cpl, code))
+        } else {
+            (None, self.current_frame(self.ext))
         };
         self.check_entry(&handler, offset)?;
         if segment.is_some() {

@@ -79,8 +79,8 @@ const MISC_ENABLE_RESET: u64 = 1 | 1 << 11 | 1 << 12;
 const MISC_ENABLE_BITS: u64 = 1 | LIMIT_CPUID | HIDE_NX;
 const LIMIT_CPUID: u64 = 1 << 22;
 const HIDE_NX: u64 = 1 << 34;
-/// How many unknown MSRs are named in the log before it falls silent.
-const UNKNOWN_LOGGED: usize = 64;
+/// How many MSRs are complained about in the log before it falls silent.
+const COMPLAINTS: usize = 64;
 
 /// The registers that are kept by the processor itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -338,10 +338,10 @@ impl Exec<'_> {
             number::DEBUGCTL => {
                 // LBR and BTF can be set, as they can be on every processor; nothing is recorded.
                 require(value & !0xffff == 0)?;
-                if value & 2 != 0 && msrs.debugctl & 2 == 0 {
+                msrs.debugctl = value & 3;
+                if value & 2 != 0 && self.is_first_complaint(msr) {
                     log::warn!("single-stepping on branches (DEBUGCTL.BTF) is not implemented");
                 }
-                msrs.debugctl = value & 3;
             }
             number::PAT => {
                 require(value.to_le_bytes().into_iter().all(is_pat_type))?;
@@ -424,11 +424,19 @@ impl Exec<'_> {
         Ok(())
     }
 
+    /// Whether this MSR has not been complained about yet, and the log may still take it.
+    fn is_first_complaint(&mut self, msr: u32) -> bool {
+        let seen = &mut self.cpu.complaints;
+        let first = seen.len() < COMPLAINTS && !seen.contains(&msr);
+        if first {
+            seen.push(msr);
+        }
+        first
+    }
+
     #[cold]
     fn unknown_msr<T>(&mut self, msr: u32, what: &str) -> ExecResult<T> {
-        let seen = &mut self.cpu.unknown_msrs;
-        if seen.len() < UNKNOWN_LOGGED && !seen.contains(&msr) {
-            seen.push(msr);
+        if self.is_first_complaint(msr) {
             log::warn!(
                 "processor {}: {what} of MSR {msr:#x}, which there is not, at {:#x}",
                 self.cpu.index,

@@ -239,8 +239,8 @@ pub struct Vcpu {
     pub index: u32,
     /// Which processor this is.
     pub model: CpuModel,
-    /// What has been complained about already.
-    pub(crate) unknown_msrs: Vec<u32>,
+    /// MSRs, and FERR#, that the log has named already.
+    pub(crate) complaints: Vec<u32>,
     pub(crate) ferr_logged: bool,
 }
 
@@ -286,7 +286,7 @@ impl Vcpu {
             nmi_blocked: false,
             index,
             model,
-            unknown_msrs: Vec::new(),
+            complaints: Vec::new(),
             ferr_logged: false,
         };
         cpu.reset();

@@ -218,14 +218,10 @@ impl Exec<'_> {
         }
         self.check_entry(&descriptor, offset)?;
         self.mark_accessed(&mut descriptor)?;
-        let mut pointer = None;
         if kind == FarKind::Call {
             let mut frame = self.current_frame(0);
             self.push_return_address(&mut frame, size, self.next_rip)?;
-            pointer = Some(frame.pointer);
-        }
-        if let Some(pointer) = pointer {
-            self.set_stack_pointer(pointer);
+            self.set_stack_pointer(frame.pointer);
         }
         self.set_code_segment(selector, &descriptor, cpl);
         self.next_rip = offset;
