@@ -239,7 +239,7 @@ pub struct Vcpu {
     pub index: u32,
     /// Which processor this is.
     pub model: CpuModel,
-    /// MSRs, and FERR#, that the log has named already.
+    /// MSRs that the log has named already, and whether it has named FERR#.
     pub(crate) complaints: Vec<u32>,
     pub(crate) ferr_logged: bool,
 }
