@@ -20,7 +20,6 @@ impl Firmware {
             Some(target) => self.drive_function(f, target)?,
             // Of a drive that is not there: the count of its kind, and nothing else.
             None => match function {
-                0x00 => Ok(()),
                 0x08 if number < FIRST_DISK => {
                     self.no_floppy_parameters(f);
                     Ok(())

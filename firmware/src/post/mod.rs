@@ -139,12 +139,9 @@ impl Firmware {
         self.machine.write16(at::BUFFER_END, bda::BUFFER_END);
         self.machine.write16(at::BUFFER_HEAD, bda::BUFFER_START);
         self.machine.write16(at::BUFFER_TAIL, bda::BUFFER_START);
-        /// Num Lock.
-        const NUM_LOCK: u16 = 1 << 5;
         const ENHANCED: u8 = 1 << 4;
-        self.machine.write16(at::KEYBOARD_FLAGS, NUM_LOCK);
         self.machine.write8(at::KEYBOARD_STATE, ENHANCED);
-        self.machine.write8(at::KEYBOARD_LEDS, ENHANCED | 1 << 1);
+        self.machine.write8(at::KEYBOARD_LEDS, ENHANCED);
     }
 
     /// The tick count of the time of day.
