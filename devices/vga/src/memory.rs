@@ -26,7 +26,7 @@ fn replicate(byte: u8) -> u32 {
 
 impl Registers {
     fn is_chain_4(&self) -> bool {
-        self.seq[seq::MEMORY_MODE] & seq::CHAIN_4 != 0
+        self.sequencer(seq::MEMORY_MODE) & seq::CHAIN_4 != 0
     }
 
     /// Where in the selected part of the window `offset` is, with the VBE bank; `None` outside.
@@ -78,7 +78,7 @@ impl Registers {
     pub fn write_memory(&mut self, offset: u64, value: u8, vram: &Vram) {
         let Some(address) = self.window_address(offset) else { return };
         let (at, selected) = self.plane_address(address);
-        let planes = selected & self.seq[seq::MAP_MASK];
+        let planes = selected & self.sequencer(seq::MAP_MASK);
         if planes != 0 {
             vram.set_planes(at, self.write_data(value), expand(planes));
         }
@@ -110,7 +110,7 @@ impl Registers {
     /// Whether writes in chain 4 put bytes into memory as they are.
     fn is_plain_chain_4(&self) -> bool {
         self.is_chain_4()
-            && self.seq[seq::MAP_MASK] == seq::BITS[seq::MAP_MASK]
+            && self.sequencer(seq::MAP_MASK) == seq::BITS[seq::MAP_MASK]
             && self.gfx[gfx::MODE] & gfx::WRITE_MODE == 0
             && self.gfx[gfx::ENABLE_SET_RESET] == 0
             && self.gfx[gfx::DATA_ROTATE] == 0

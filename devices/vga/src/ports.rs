@@ -55,7 +55,10 @@ impl Registers {
         let Some(port) = Port::at(port, self.is_color()) else { return };
         match port {
             Port::CrtcIndex => self.crtc_index = value,
-            Port::CrtcData => self.write_crtc(value),
+            Port::CrtcData => {
+                self.write_crtc(value);
+                self.follow_vbe();
+            }
             Port::InputStatus1OrFeature => self.feature = value & FEATURE_BITS,
             Port::Attribute => self.write_attribute(value),
             Port::InputStatus0OrMisc => self.misc = value,
@@ -76,6 +79,7 @@ impl Registers {
                 if let Some(register) = self.gfx.get_mut(index) {
                     *register = value & gfx::BITS[index];
                 }
+                self.follow_vbe();
             }
             Port::AttributeRead | Port::FeatureRead | Port::MiscRead => {}
         }

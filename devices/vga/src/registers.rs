@@ -219,6 +219,17 @@ pub struct Registers {
 }
 
 impl Registers {
+    /// A sequencer register as it works. VBE modes but those of planes chain all four planes; what is
+    /// read back, and works again afterwards, stays what was written.
+    pub fn sequencer(&self, register: usize) -> u8 {
+        let value = self.seq[register];
+        match register {
+            seq::MAP_MASK if self.vbe.is_packed() => seq::BITS[seq::MAP_MASK],
+            seq::MEMORY_MODE if self.vbe.is_packed() => value | seq::CHAIN_4,
+            _ => value,
+        }
+    }
+
     pub fn is_color(&self) -> bool {
         self.misc & misc::COLOR != 0
     }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::registers::{Registers, crtc, gfx, seq};
+use crate::registers::{Registers, crtc, gfx};
 use crate::vram::Vram;
 
 /// Register indices.
@@ -153,6 +153,17 @@ impl Vbe {
         u64::from(self.virt_width) * self.format().bits() / 8
     }
 
+    /// Byte of the first pixel that is shown.
+    fn start(&self) -> u64 {
+        u64::from(self.y_offset) * self.pitch()
+            + u64::from(self.x_offset) * self.format().bits() / 8
+    }
+
+    /// Whether a mode is enabled whose pixels are not in planes.
+    pub fn is_packed(&self) -> bool {
+        self.is_enabled() && self.format() != Format::Planar
+    }
+
     /// The mode, while one is enabled.
     pub fn mode(&self) -> Option<Mode> {
         let format = self.format();
@@ -160,8 +171,7 @@ impl Vbe {
             width: self.xres.into(),
             height: self.yres.into(),
             format,
-            start: u64::from(self.y_offset) * self.pitch()
-                + u64::from(self.x_offset) * format.bits() / 8,
+            start: self.start(),
             pitch: self.pitch(),
         })
     }
@@ -187,7 +197,8 @@ impl Vbe {
         }
     }
 
-    /// Makes an enabled mode one that fits into memory, the way QEMU does: too large is cut.
+    /// Makes an enabled mode one that fits into memory, the way QEMU does: too large is cut, and
+    /// offsets that show what is not there are taken back.
     fn fit(&mut self, vram_len: u64) {
         if !self.is_enabled() {
             return;
@@ -203,8 +214,13 @@ impl Vbe {
         let lines = vram_len / self.pitch();
         self.virt_height = lines.min(u16::MAX.into()) as u16;
         self.yres = self.yres.clamp(1, MAX_YRES).min(self.virt_height);
-        self.x_offset = self.x_offset.min(self.virt_width - self.xres);
-        self.y_offset = self.y_offset.min(self.virt_height - self.yres);
+        let picture = u64::from(self.yres) * self.pitch();
+        if self.start() + picture > vram_len {
+            self.y_offset = 0;
+        }
+        if self.start() + picture > vram_len {
+            self.x_offset = 0;
+        }
     }
 
     /// What is wrong with the registers of a file.
@@ -265,9 +281,9 @@ impl Registers {
         self.follow_vbe();
     }
 
-    /// Sets the VGA's own registers to the mode's, so that the memory window works and whoever reads
-    /// them finds what is shown.
-    fn follow_vbe(&mut self) {
+    /// Sets the VGA's own registers to an enabled mode's, so that the memory window works and whoever
+    /// reads them finds what is shown. They stay so, whatever is written to them.
+    pub fn follow_vbe(&mut self) {
         let Some(mode) = self.vbe.mode() else { return };
         let set = |register: &mut u8, mask: u8, value: u8| *register = *register & !mask | value;
         set(
@@ -277,8 +293,8 @@ impl Registers {
         );
         let banks = crtc::NO_CGA_BANKS | crtc::NO_HERCULES_BANKS;
         self.crtc[crtc::MODE_CONTROL] |= banks;
-        self.crtc[crtc::OFFSET] = (mode.pitch / 8).min(0xff) as u8;
-        self.crtc[crtc::HORIZONTAL_DISPLAY_END] = (mode.width / 8 - 1).min(0xff) as u8;
+        self.crtc[crtc::OFFSET] = (mode.pitch / 8) as u8;
+        self.crtc[crtc::HORIZONTAL_DISPLAY_END] = (mode.width / 8 - 1) as u8;
         let end = (mode.height - 1).min(0x3ff);
         self.crtc[crtc::VERTICAL_DISPLAY_END] = end as u8;
         // Bits 8 and 9 of the display's end, and a line compare that is never reached.
@@ -290,14 +306,7 @@ impl Registers {
         );
         self.crtc[crtc::LINE_COMPARE] = 0xff;
         set(&mut self.crtc[crtc::MAX_SCAN_LINE], crtc::DOUBLE_SCAN | crtc::ROW_SCAN | 0x40, 0x40);
-        let shift = gfx::SHIFT_256 | gfx::SHIFT_INTERLEAVED;
-        if mode.format == Format::Planar {
-            self.seq[seq::CLOCKING_MODE] &= !seq::HALF_CLOCK;
-            set(&mut self.gfx[gfx::MODE], shift, 0);
-        } else {
-            self.seq[seq::MEMORY_MODE] |= seq::CHAIN_4;
-            self.seq[seq::MAP_MASK] = seq::BITS[seq::MAP_MASK];
-            set(&mut self.gfx[gfx::MODE], shift, gfx::SHIFT_256);
-        }
+        let shift = if mode.format == Format::Planar { 0 } else { gfx::SHIFT_256 };
+        set(&mut self.gfx[gfx::MODE], gfx::SHIFT_256 | gfx::SHIFT_INTERLEAVED, shift);
     }
 }

@@ -81,10 +81,11 @@ fn a_wider_virtual_screen_scrolls() {
     rig.vbe(9, 45);
     rig.render();
     assert_eq!(rig.pixel(10, 5), 0x03_0201);
-    rig.vbe(9, 0xffff);
-    rig.vbe(8, 0xffff);
-    assert_eq!((rig.vbe_get(8), rig.vbe_get(9)), (320, 819 - 240));
+    rig.vbe(9, 819 - 240);
+    assert_eq!(rig.vbe_get(9), 819 - 240);
     rig.render();
+    rig.vbe(9, 820 - 240);
+    assert_eq!(rig.vbe_get(9), 0, "past the end of memory");
 }
 
 #[test]
@@ -118,6 +119,20 @@ fn the_window_shows_a_bank_of_the_frame_buffer() {
     rig.vbe(4, 0);
     rig.set_mode(&MODE_13);
     assert_eq!(rig.vga.read32(A0000 + 0x1234), 0, "no banks without VBE");
+}
+
+#[test]
+fn an_enabled_mode_stays_intact_and_the_sequencer_comes_back_after_it() {
+    let mut rig = rig_in(&TEXT);
+    rig.set_vbe_mode(640, 480, 8);
+    rig.set(SEQ, 2, 0x01);
+    rig.set(GFX, 5, 0x10);
+    rig.set(GFX, 6, 0x0e);
+    rig.set(CRTC, 0x13, 0x28);
+    rig.vga.write32(A0000, 0x0403_0201);
+    assert_eq!(rig.vga.read32(A0000), 0x0403_0201);
+    assert_eq!((rig.get(GFX, 6), rig.get(CRTC, 0x13)), (0x07, 0x50));
+    assert_eq!((rig.get(SEQ, 2), rig.get(SEQ, 4)), (0x01, 0x02));
 }
 
 #[test]
