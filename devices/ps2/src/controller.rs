@@ -67,13 +67,15 @@ bitflags::bitflags! {
     }
 
     /// The output port.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     struct OutputPort: u8 {
         /// Low resets the processor.
         const NOT_RESET = 1 << 0;
         const A20 = 1 << 1;
         const KEYBOARD_OUTPUT_FULL = 1 << 4;
         const AUX_OUTPUT_FULL = 1 << 5;
+        /// The keyboard's clock and data lines, and those that lead nowhere, which are high.
+        const OTHERS = 0b1100_1100;
     }
 }
 
@@ -149,6 +151,8 @@ struct State {
     /// The rest of the controller's memory; byte 0 is the command byte.
     ram: [u8; 32],
     last_write_was_command: bool,
+    /// The output port's bits that drive nothing.
+    output_port: OutputPort,
     parameter: Option<Parameter>,
     output: Option<Output>,
     /// What the data port reads while the buffer is empty.
@@ -166,6 +170,7 @@ impl Default for State {
             command_byte: CommandByte::KEYBOARD_INTERRUPT | CommandByte::AUX_INTERRUPT,
             ram: [0; 32],
             last_write_was_command: true,
+            output_port: OutputPort::OTHERS,
             parameter: None,
             output: None,
             last_output: 0,
@@ -361,7 +366,7 @@ impl Ps2 {
     }
 
     fn output_port(&self) -> OutputPort {
-        let mut port = OutputPort::NOT_RESET;
+        let mut port = OutputPort::NOT_RESET | self.state.output_port;
         port.set(OutputPort::A20, self.a20.a20());
         if let Some(output) = self.state.output {
             port |= if output.aux {
@@ -375,6 +380,7 @@ impl Ps2 {
 
     fn write_output_port(&mut self, port: OutputPort) {
         self.a20.set_a20(port.contains(OutputPort::A20));
+        self.state.output_port = port & OutputPort::OTHERS;
         if !port.contains(OutputPort::NOT_RESET) {
             self.power.request(PowerRequest::Reset);
         }
@@ -498,6 +504,9 @@ impl Device for Ps2 {
         let state = saved.controller;
         if CommandByte::from_bits(state.command_byte.bits()).is_none() {
             return Err(invalid(format!("the command byte is {:#04x}", state.command_byte.bits())));
+        }
+        if !OutputPort::OTHERS.contains(state.output_port) {
+            return Err(invalid(format!("the output port is {:#04x}", state.output_port.bits())));
         }
         if state.answers.len() > ANSWERS_MAX {
             return Err(invalid("too many answers wait".into()));

@@ -127,10 +127,10 @@ fn the_command_byte_and_ram_are_read_and_written() {
 #[test]
 fn the_output_port_drives_a20_and_reset() {
     let mut rig = rig();
-    assert_eq!(rig.ask(0xd0) & 0x03, 0x03);
-    rig.command_with(0xd1, 0xdd);
+    assert_eq!(rig.ask(0xd0), 0xcf);
+    rig.command_with(0xd1, 0x4d);
     assert!(!rig.map.a20());
-    assert_eq!(rig.ask(0xd0) & 0x03, 0x01);
+    assert_eq!(rig.ask(0xd0), 0x4d);
     rig.command_with(0xd1, 0xdf);
     assert!(rig.map.a20());
     rig.command(0xdd);
