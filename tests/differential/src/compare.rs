@@ -1,0 +1,141 @@
+//! What two outcomes of a case differ in.
+
+use std::fmt::Write;
+
+use iced_x86::Instruction;
+
+use crate::case::{DEAD, HANG, Input, Output, fx};
+use crate::layout::image_address;
+use crate::undefined::{Undefined, undefined};
+
+/// Names of the general-purpose registers.
+pub const REGISTERS: [&str; 16] = [
+    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+    "r14", "r15",
+];
+
+/// The differences as text, host first; empty if there are none.
+pub fn differences(
+    input: &Input,
+    instruction: &Instruction,
+    host: &Output,
+    guest: &Output,
+) -> String {
+    let u = undefined(input, instruction, host);
+    let mut text = String::new();
+    if host.vector != guest.vector {
+        let _ = write!(text, " exception {}/{}", exception(host), exception(guest),);
+        // The rest follows from this.
+        return text;
+    }
+    let mut differ = |name: &str, a: u64, b: u64| {
+        if a != b {
+            let _ = write!(text, " {name} {a:x}/{b:x}");
+        }
+    };
+    differ("error", host.error.into(), guest.error.into());
+    if host.vector == 14 {
+        differ("cr2", host.cr2, guest.cr2);
+    }
+    let width = if input.bits == 64 { u64::MAX } else { 0xffff_ffff };
+    differ("rip", host.state.rip & width, guest.state.rip & width);
+    differ("cs", host.selectors[0].into(), guest.selectors[0].into());
+    differ("ss", host.selectors[1].into(), guest.selectors[1].into());
+    let defined = !u.flags;
+    differ("rflags", host.state.rflags & defined, guest.state.rflags & defined);
+    let registers = if input.bits == 64 { 16 } else { 8 };
+    for i in 0..registers {
+        let mask = match u.register {
+            Some((number, bits)) if number == i => width & !bits,
+            _ => width,
+        };
+        differ(REGISTERS[i], host.state.regs[i] & mask, guest.state.regs[i] & mask);
+    }
+    fpu(&mut text, &u, input, host, guest);
+    memory(&mut text, &u, instruction, host, guest);
+    text
+}
+
+fn exception(output: &Output) -> String {
+    match output.vector {
+        HANG => "none, it never ends".into(),
+        DEAD => "none, it is dead".into(),
+        14 => format!("#14({:x}) at {:x}, cr2 {:x}", output.error, output.state.rip, output.cr2),
+        vector => format!("#{vector}({:x}) at {:x}", output.error, output.state.rip),
+    }
+}
+
+fn fpu(text: &mut String, u: &Undefined, input: &Input, host: &Output, guest: &Output) {
+    let (a, b) = (&host.state.fx, &guest.state.fx);
+    let mut differ = |name: &str, a: u16, b: u16| {
+        if a != b {
+            let _ = write!(text, " {name} {a:x}/{b:x}");
+        }
+    };
+    differ("fcw", a.u16(fx::FCW), b.u16(fx::FCW));
+    differ("fsw", a.u16(fx::FSW) & !u.status, b.u16(fx::FSW) & !u.status);
+    differ("ftw", a.u16(fx::FTW) & 0xff, b.u16(fx::FTW) & 0xff);
+    for i in 0..8 {
+        let (x, y) = (a.st(i), b.st(i));
+        if x != y && !(i < 2 && ulps(x, y) <= u.x87_ulps) {
+            let _ = write!(text, " st{i} {:04x}:{:016x}/{:04x}:{:016x}", x.0, x.1, y.0, y.1);
+        }
+    }
+    if a.u32(fx::MXCSR) != b.u32(fx::MXCSR) {
+        let _ = write!(text, " mxcsr {:x}/{:x}", a.u32(fx::MXCSR), b.u32(fx::MXCSR));
+    }
+    let registers = if input.bits == 64 { 16 } else { 8 };
+    for i in 0..registers {
+        let (x, y) = (a.xmm(i), b.xmm(i));
+        if x != y && !(u.estimate && estimates(x, y)) {
+            let _ = write!(text, " xmm{i} {x:032x}/{y:032x}");
+        }
+    }
+}
+
+/// How many units in the last place two values are apart.
+fn ulps(a: (u16, u64), b: (u16, u64)) -> u64 {
+    let value = |(exponent, significand): (u16, u64)| {
+        let magnitude = i128::from(exponent & 0x7fff) << 63 | i128::from(significand << 1 >> 1);
+        if exponent & 0x8000 != 0 { -magnitude } else { magnitude }
+    };
+    (value(a) - value(b)).unsigned_abs().try_into().unwrap_or(u64::MAX)
+}
+
+/// Whether four pairs of single-precision values are the same or near enough for two estimates.
+fn estimates(a: u128, b: u128) -> bool {
+    (0..4).all(|i| {
+        let (x, y) = ((a >> (i * 32)) as u32, (b >> (i * 32)) as u32);
+        let (p, q) = (f64::from(f32::from_bits(x)), f64::from(f32::from_bits(y)));
+        x == y || (p - q).abs() <= p.abs() * (2.0 * 1.5 / 4096.0)
+    })
+}
+
+fn memory(text: &mut String, u: &Undefined, _: &Instruction, host: &Output, guest: &Output) {
+    if u.memory {
+        return;
+    }
+    let same =
+        host.words == guest.words && host.rest == guest.rest && host.changed().eq(guest.changed());
+    if same {
+        return;
+    }
+    let mut shown = 0;
+    let find =
+        |output: &Output, place: u16| output.changed().find(|(p, _)| *p == place).map(|(_, v)| v);
+    let mut places: Vec<u16> = host.changed().chain(guest.changed()).map(|(p, _)| p).collect();
+    places.sort_unstable();
+    places.dedup();
+    for place in places {
+        let (a, b) = (find(host, place), find(guest, place));
+        if a != b && shown < 4 {
+            let show = |v: Option<u64>| v.map_or("unchanged".into(), |v| format!("{v:016x}"));
+            let address = image_address(usize::from(place) * 8);
+            let _ = write!(text, " [{address:x}] {}/{}", show(a), show(b));
+            shown += 1;
+        }
+    }
+    if shown == 0 {
+        text.push_str(" memory, far");
+    }
+}
