@@ -23,30 +23,40 @@ impl Firmware {
 
     /// INT 19h: the frame leaves for the first boot sector found.
     pub(crate) fn int19(&mut self, f: &mut Frame) -> Service {
+        if self.begin_call(f) && !self.state.post.boot_failed {
+            self.state.post.boot_tried = 0;
+        }
+        self.boot(f)
+    }
+
+    /// INT 18h: what was booted has nothing to boot. The next drive may have.
+    pub(crate) fn int18(&mut self, f: &mut Frame) -> Service {
         self.begin_call(f);
+        self.boot(f)
+    }
+
+    /// Tries the drives that have not been tried.
+    fn boot(&mut self, f: &mut Frame) -> Service {
         for (index, tried) in self.boot_candidates().into_iter().zip(0..) {
             if tried < self.state.post.boot_tried {
-                // It has failed before this call was interrupted by a wait for the next.
                 continue;
             }
             let found = match self.drives[index].kind {
                 DriveKind::Cd => self.load_cd(index)?,
                 DriveKind::HardDisk | DriveKind::Floppy => self.load_sector(index)?,
             };
+            self.state.post.boot_tried = tried + 1;
+            self.end_call();
             let name = self.drives[index].name.clone();
             match found {
                 Ok((segment, number)) => {
                     self.print(&format!("Booting from {name}\r\n"));
-                    self.end_call();
-                    self.state.post.boot_tried = 0;
                     leave_for(f, segment, number);
                     return Ok(());
                 }
                 Err(why) => {
                     self.print(&format!("{name} is not bootable: {why}\r\n"));
-                    self.state.post.boot_tried = tried + 1;
                     // What was read of it is of no more use; the next drive starts afresh.
-                    self.end_call();
                     self.begin_call(f);
                 }
             }
@@ -68,11 +78,6 @@ impl Firmware {
         }
         self.machine.write(BOOT_ADDRESS.into(), &bytes);
         Ok(Ok((0, self.drive_number(index))))
-    }
-
-    /// INT 18h: what was booted has nothing to boot.
-    pub(crate) fn int18(&mut self, f: &mut Frame) -> Service {
-        self.no_boot(f)
     }
 
     /// Says so once, and tries again when a key is pressed.

@@ -111,10 +111,14 @@ pub(crate) struct Call {
 }
 
 impl Firmware {
-    /// Starts a disk service, or goes on with it when it is the one under way.
-    pub(crate) fn begin_call(&mut self, f: &Frame) {
+    /// Starts a disk service, or goes on with it when it is the one under way. Returns whether it
+    /// starts.
+    pub(crate) fn begin_call(&mut self, f: &Frame) -> bool {
         match &mut self.call {
-            Some(call) if (call.service, call.esp) == (f.service, f.esp) => call.next = 0,
+            Some(call) if (call.service, call.esp) == (f.service, f.esp) => {
+                call.next = 0;
+                false
+            }
             _ => {
                 // Whoever called before has gone away without its answer.
                 self.end_call();
@@ -127,6 +131,7 @@ impl Firmware {
                     chunks: 0,
                     id: 0,
                 });
+                true
             }
         }
     }

@@ -239,12 +239,12 @@ fn boot_strap(a: &mut Asm, number: u16) {
     enter(a, number);
 }
 
-/// A descriptor table for the moment in protected mode: null, flat data, and this segment's code.
+/// A descriptor table for the moment in protected mode: null, flat data, and data as in real mode.
 fn protected_data() -> Vec<u8> {
     let mut data = Vec::new();
     data.extend([0; 8]);
     data.extend([0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0]);
-    data.extend([0xff, 0xff, 0, 0, 0x0f, 0x9b, 0, 0]);
+    data.extend([0xff, 0xff, 0, 0, 0, 0x93, 0, 0]);
     // What LGDT loads: limit, base.
     data.extend(23u16.to_le_bytes());
     data.extend((0xf_0000 + u32::from(at::PROTECTED_DATA)).to_le_bytes());

@@ -196,6 +196,18 @@ fn the_first_drive_with_a_boot_sector_is_booted() {
 }
 
 #[test]
+fn int_18h_goes_on_with_the_next_drive_and_int_19h_starts_over() {
+    let image = bootable(numbered(MEBI, 512));
+    let mut bench =
+        Bench::with_drives(&[(DriveKind::HardDisk, &image), (DriveKind::HardDisk, &image)]);
+    assert_eq!(boot(&mut bench).dl(), 0x80);
+    assert_eq!(bench.call(0x18, |_| {}).dl(), 0x81);
+    assert_eq!(bench.call(0x19, |_| {}).dl(), 0x80);
+    assert_eq!(bench.call(0x18, |_| {}).dl(), 0x81);
+    assert_eq!(bench.ask(0x18, |_| {}), None, "there is no third");
+}
+
+#[test]
 fn a_cd_boots_without_emulation() {
     let mut bench = Bench::with_drives(&[(DriveKind::Cd, &cd(0))]);
     let f = boot(&mut bench);
