@@ -124,16 +124,16 @@ const ROM_CODE: &[u8] = &[
     0x00, 0x00, // no PCI data structure
     0x1c, 0x00, // expansion header
     b'$', b'P', b'n', b'P', 1, 2, 0x00, 0x00, 0, 0, // version, length, next header, checksum
-    0, 0, 0, 0, 0x00, 0x00, 0x3b, 0x00, // device id, manufacturer, product name
+    0, 0, 0, 0, 0x00, 0x00, 0x3c, 0x00, // device id, manufacturer, product name
     0x80, 0x00, 0x00, 0, // device type and indicators
     0x00, 0x00, 0x00, 0x00, // no boot connection, no disconnect
-    0x42, 0x00, 0x00, 0x00, 0x00, 0x00, // bootstrap entry vector, no static resources
+    0x43, 0x00, 0x00, 0x00, 0x00, 0x00, // bootstrap entry vector, no static resources
     b'K', b'e', b'r', b'n', b'e', b'l', 0,
     0xfa, // cli
     0x31, 0xc0, // xor ax,ax
     0x8e, 0xc0, // mov es,ax
     0xbf, 0x00, 0x7c, // mov di,0x7c00
-    0xbe, 0x5a, 0x00, // mov si,sector
+    0xbe, 0x5b, 0x00, // mov si,sector
     0xb9, 0x00, 0x01, // mov cx,256
     0xfc, // cld
     0xf3, 0x2e, 0xa5, // rep movs word [es:di],[cs:si]
@@ -294,5 +294,26 @@ impl BusDevice for Loader {
             | LoaderRegister::Gdt
             | LoaderRegister::Loaded => {}
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_option_rom_says_where_its_parts_are() {
+        let rom = option_rom();
+        let word = |at: usize| usize::from(u16::from_le_bytes([rom[at], rom[at + 1]]));
+        let sum = |bytes: &[u8]| bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+        assert_eq!((rom.len(), sum(&rom)), (usize::from(rom[2]) * 512, 0));
+        let pnp = word(0x1a);
+        assert_eq!(&rom[pnp..pnp + 4], b"$PnP");
+        assert_eq!(sum(&rom[pnp..pnp + 32]), 0);
+        assert!(rom[word(pnp + 0x10)..].starts_with(b"Kernel\0"));
+        let entry = word(pnp + 0x1a);
+        assert_eq!(rom[entry], 0xfa, "the entry begins with cli");
+        let sector = word(entry + 9);
+        assert_eq!(rom[sector..sector + 512], boot_sector());
     }
 }

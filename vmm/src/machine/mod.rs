@@ -7,8 +7,7 @@ mod interrupts;
 mod processors;
 mod report;
 mod run;
-//mod snapshot;
-#[allow(dead_code)]
+mod snapshot;
 mod snapshot_file;
 mod stats;
 mod time;

@@ -1,11 +1,13 @@
 //! The processors, and the machine as each of them sees it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use aero_apic::{Ack, CpuSink, LOCAL_APIC_BASE, LOCAL_APIC_LEN, LocalApic};
-use aero_bus::{IoMap, MemoryMap, PowerControl, Wake};
+use aero_bus::{IoMap, MemoryMap, PowerControl, Snapshot, Wake};
 use aero_cpu::{Activity, CpuBackend, CpuSignals, Platform, Signal, Vcpu};
 use aero_pic::PicHandle;
+use serde::{Deserialize, Serialize};
 
 use super::time::GuestTime;
 
@@ -75,6 +77,28 @@ impl Processors {
         Some(self.current)
     }
 
+    /// All processors for a snapshot.
+    pub fn save(&self) -> Vec<SavedProcessor> {
+        let save = |p: &Processor| SavedProcessor {
+            cpu: p.cpu.save(),
+            signals: p.signals.word().load(Ordering::Acquire),
+        };
+        self.all.iter().map(save).collect()
+    }
+
+    /// Takes back what [`save`](Self::save) gave. To be called after the local APICs are restored.
+    pub fn restore(&mut self, saved: &[SavedProcessor]) -> Result<(), String> {
+        if saved.len() != self.all.len() {
+            return Err(format!("{} processors in place of {}", saved.len(), self.all.len()));
+        }
+        for (processor, saved) in self.all.iter_mut().zip(saved) {
+            processor.cpu.restore(&saved.cpu).map_err(|e| e.to_string())?;
+            processor.signals.word().store(saved.signals, Ordering::Release);
+        }
+        self.backend.flush();
+        Ok(())
+    }
+
     /// Back to power-on.
     pub fn reset(&mut self, now: u64) {
         for processor in &mut self.all {
@@ -86,6 +110,15 @@ impl Processors {
         self.turn_left = TURN;
         self.tsc_base = now;
     }
+}
+
+/// A processor in a snapshot.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SavedProcessor {
+    cpu: Snapshot,
+    /// The word of [`CpuSignals`].
+    signals: u32,
 }
 
 /// What all processors see.

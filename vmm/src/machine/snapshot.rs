@@ -5,6 +5,7 @@ use std::io::Write;
 use aero_bus::Snapshot;
 use serde::{Deserialize, Serialize};
 
+use super::processors::SavedProcessor;
 use super::snapshot_file::{Reader, SnapshotFileError, Writer, tag};
 use super::{Machine, lock};
 use crate::disk::SavedDisk;
@@ -73,7 +74,7 @@ impl Machine {
         self.check(&meta)?;
         let disks: Vec<(String, SavedDisk)> = reader.value(tag::DISKS)?;
         let devices: Vec<(String, Snapshot)> = reader.value(tag::DEVICES)?;
-        let processors = reader.value(tag::PROCESSORS)?;
+        let processors: Vec<SavedProcessor> = reader.value(tag::PROCESSORS)?;
         same_names("drives", disks.iter().map(|d| &*d.0), self.drives().map(|d| d.0))?;
         same_names(
             "devices",
@@ -93,7 +94,7 @@ impl Machine {
                 .restore(saved)
                 .map_err(|e| SnapshotFileError::Damaged(format!("{name}: {e}")))?;
         }
-        self.processors.restore(processors).map_err(SnapshotFileError::Damaged)?;
+        self.processors.restore(&processors).map_err(SnapshotFileError::Damaged)?;
         self.processors.current = meta.current_cpu as usize;
         self.processors.turn_left = meta.turn_left;
         self.processors.tsc_base = meta.tsc_base;

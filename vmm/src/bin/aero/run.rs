@@ -22,7 +22,7 @@ const LONG: Duration = Duration::from_secs(3600);
 pub fn run(mut machine: Machine, args: &RunArgs) -> Result<u8, String> {
     if let Some(path) = &args.snapshot_load {
         let bytes = std::fs::read(path).map_err(|e| format!("{path}: {e}"))?;
-        let _ = &bytes;
+        machine.restore(&bytes).map_err(|e| format!("{path}: {e}"))?;
     }
     let mut outside = Outside::connect(&machine, args)?;
     let raw = outside.uses_terminal.then(RawMode::enter);
@@ -50,7 +50,7 @@ pub fn run(mut machine: Machine, args: &RunArgs) -> Result<u8, String> {
     };
     if let Some(path) = &args.snapshot_save {
         let mut file = File::create(path).map_err(|e| format!("{path}: {e}"))?;
-        let _ = &mut file;
+        machine.save(&mut file).map_err(|e| format!("{path}: {e}"))?;
     }
     if let Some(path) = &args.screenshot {
         output::save_screenshot(&machine, path)?;
