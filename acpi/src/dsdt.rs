@@ -36,6 +36,13 @@ pub(crate) fn build(platform: &PlatformDescription) -> Vec<u8> {
             &[&hid("PNP0103"), &name("_UID", &ZERO), &name("_STA", &0x0fu8), &name("_CRS", &crs)];
         dsdt.push(&scope("\\_SB_", &[&device("HPET", children)]));
     }
+    if let Some(ecam) = platform.ecam {
+        // Configuration space in memory must be somebody's (PCI Firmware Specification 3.0, 4.1.2). It
+        // is not in the host bridge's windows, so it cannot be a device's below it.
+        let crs = resources(&[&aml::Memory32Fixed::new(true, ecam.base as u32, ecam.len() as u32)]);
+        let children: &[&dyn Aml] = &[&hid("PNP0C01"), &name("_CRS", &crs)];
+        dsdt.push(&scope("\\_SB_", &[&device("ECAM", children)]));
+    }
     dsdt.push(&sleep_states(platform.sleep));
     for fragment in &platform.fragments {
         dsdt.push(&scope(&fragment.scope, &[&Raw(fragment.aml.clone())]));

@@ -1,7 +1,6 @@
 //! The devices on the LPC bridge, as AML.
 
 use acpi_tables::Aml;
-use acpi_tables::aml;
 
 use crate::aml::{DmaChannel, IrqNoFlags, Raw, device, hid, io, name, resources, seq};
 use crate::description::{IsaDevice, PlatformDescription};
@@ -71,8 +70,7 @@ fn simple(path: &str, id: &str, descriptors: &[&dyn Aml]) -> Raw {
     device(path, &[&hid(id), &name("_STA", &STA_PRESENT), &name("_CRS", &resources(descriptors))])
 }
 
-/// PNP0C02: ports and memory that are taken, so that no PCI BAR is put there. Configuration space in
-/// memory must be here (PCI Firmware Specification 3.0, 4.1.2).
+/// PNP0C02: ports that are taken, so that no PCI BAR is put there.
 fn motherboard(platform: &PlatformDescription, reserved: &Raw) -> Raw {
     let (pm_base, pm_len) = platform.pm.range;
     let mut descriptors = seq(&[&io(pm_base, pm_len), &io(0x92, 1)]);
@@ -80,8 +78,5 @@ fn motherboard(platform: &PlatformDescription, reserved: &Raw) -> Raw {
         descriptors.push(&io(smi.port, 2));
     }
     descriptors.push(reserved);
-    if let Some(ecam) = platform.ecam {
-        descriptors.push(&aml::Memory32Fixed::new(true, ecam.base as u32, ecam.len() as u32));
-    }
     device("MBRD", &[&hid("PNP0C02"), &name("_CRS", &resources(&[&descriptors]))])
 }

@@ -8,7 +8,7 @@ use aero_bus::chardev::CharBackend;
 /// What a drive is to a BIOS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriveKind {
-    /// A hard disk: INT 13h drives 80h and up, in the order of the list.
+    /// A hard disk: INT 13h drives 80h and up.
     HardDisk,
     /// A CD or DVD: INT 13h drives E0h and up; El Torito.
     Cd,
@@ -66,7 +66,7 @@ impl PciConfigPlan {
 
 /// Everything else the firmware is told.
 pub struct FirmwareConfig {
-    /// Drives; hard disks are numbered in this order.
+    /// Drives. Those to boot from come first in the numbering, the others follow in this order.
     pub drives: Vec<BootDrive>,
     /// Names of the drives to boot from, first to last. Empty: all, in the order of the list.
     pub boot_order: Vec<String>,

@@ -7,7 +7,7 @@ use aero_bus::{BusDevice, Clock, Device, IoMap, MemoryMap, Snapshot, SnapshotErr
 use serde::{Deserialize, Serialize};
 
 use crate::config::FirmwareConfig;
-use crate::disk::{Call, Drive, ElTorito};
+use crate::disk::{Call, Drive, ElTorito, Geometry};
 use crate::e820::MemoryRange;
 use crate::frame::Frame;
 use crate::int10::VideoState;
@@ -78,6 +78,8 @@ pub(crate) struct State {
     pub el_torito: Option<ElTorito>,
     /// The medium's number each drive had when it was last looked at.
     pub media_seen: Vec<u32>,
+    /// What is known of each drive's geometry; empty before the drives have been looked at.
+    pub geometries: Vec<Option<Geometry>>,
 }
 
 /// The built-in BIOS. Map [`Firmware::WINDOW`] at [`Firmware::PORT_BASE`], and show
@@ -112,8 +114,13 @@ impl Firmware {
         clock: Clock,
         mut config: FirmwareConfig,
     ) -> Self {
-        let drives: Vec<Drive> =
+        let mut drives: Vec<Drive> =
             std::mem::take(&mut config.drives).into_iter().map(Drive::new).collect();
+        // The first to boot from is the first to be numbered: systems expect to be on disk 80h.
+        let order = &config.boot_order;
+        drives.sort_by_key(|drive| {
+            order.iter().position(|name| *name == drive.name).unwrap_or(order.len())
+        });
         let mut firmware = Self {
             machine: Machine { memory, io },
             clock,
@@ -297,6 +304,9 @@ impl Device for Firmware {
         }
         if state.media_seen.len() != self.drives.len() {
             return invalid("it has another number of drives");
+        }
+        if !state.geometries.iter().flatten().all(Geometry::is_valid) {
+            return invalid("a drive has an impossible geometry");
         }
         if state.e820.len() > crate::e820::MAX_RANGES {
             return invalid("the memory map is too long");

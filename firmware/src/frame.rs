@@ -61,7 +61,6 @@ macro_rules! halves {
     };
 }
 
-#[allow(dead_code)] // the set is complete, whichever of it is used
 impl Frame {
     word!(ax, set_ax, eax);
     word!(bx, set_bx, ebx);
@@ -75,6 +74,7 @@ impl Frame {
     halves!(cl, set_cl, ch, set_ch, ecx);
     halves!(dl, set_dl, dh, set_dh, edx);
 
+    #[cfg(test)]
     pub fn carry(&self) -> bool {
         self.flags & flag::CARRY != 0
     }

@@ -17,7 +17,7 @@ impl Firmware {
     /// AH = 02h, 03h, 04h: AL sectors at CH, CL, DH, between the drive and ES:BX.
     pub(super) fn chs_transfer(&mut self, f: &mut Frame, target: Target) -> Service<Outcome> {
         let count = u32::from(f.al());
-        let Some(lba) = place(f, &Geometry::of(&target)) else {
+        let Some(lba) = place(f, &self.geometry(target)) else {
             f.set_al(0);
             return Ok(Err(status::INVALID));
         };
@@ -57,7 +57,7 @@ impl Firmware {
         if target.kind != DriveKind::Floppy || target.emulated {
             return Ok(Err(status::INVALID));
         }
-        let geometry = Geometry::of(&target);
+        let geometry = self.geometry(target);
         let Some(lba) = geometry.lba(f.ch().into(), f.dh().into(), 1) else {
             return Ok(Err(status::INVALID));
         };
@@ -75,7 +75,7 @@ impl Firmware {
         if target.kind == DriveKind::Cd {
             return Err(status::INVALID);
         }
-        let geometry = Geometry::of(&target);
+        let geometry = self.geometry(target);
         // The last cylinder and head, and the number of sectors.
         let cylinder = geometry.cylinders - 1;
         f.set_ax(0);
@@ -104,7 +104,7 @@ impl Firmware {
             DriveKind::Floppy => f.set_ah(2),
             DriveKind::Cd => f.set_ah(0),
             DriveKind::HardDisk => {
-                let geometry = Geometry::of(&target);
+                let geometry = self.geometry(target);
                 let sectors = geometry.cylinders * geometry.heads * geometry.sectors;
                 f.set_ah(3);
                 f.set_cx((sectors >> 16) as u16);
@@ -142,7 +142,7 @@ impl Firmware {
             let offset = rom::DISK_PARAMETERS + u16::from(index) * 16;
             let at = linear(rom::ROM_SEGMENT, offset);
             let table = match self.target(FIRST_DISK + index) {
-                Some(target) => disk_parameters(&Geometry::of(&target)),
+                Some(target) => disk_parameters(&self.geometry(target)),
                 None => [0; 16],
             };
             self.machine.write(at, &table);

@@ -5,7 +5,7 @@ use crate::device::{Firmware, Service};
 use crate::frame::{Frame, linear};
 
 use super::int13::Outcome;
-use super::{Geometry, Target, status};
+use super::{Target, status};
 
 const WRITE: u8 = 0x43;
 const VERIFY: u8 = 0x44;
@@ -142,7 +142,7 @@ impl Firmware {
             table.extend(flags.to_le_bytes());
             table.extend([0xff; 12]);
         } else {
-            let geometry = Geometry::of(&target);
+            let geometry = self.geometry(target);
             table.extend(info::CHS_VALID.to_le_bytes());
             for value in [geometry.cylinders, geometry.heads, geometry.sectors] {
                 table.extend(value.to_le_bytes());

@@ -1,11 +1,14 @@
 //! Cylinders, heads and sectors.
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::DriveKind;
 
 use super::Target;
 
 /// The shape a drive shows to INT 13h, AH = 02h and 08h.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Geometry {
     pub cylinders: u32,
     pub heads: u32,
@@ -17,7 +20,54 @@ pub(crate) struct Geometry {
 const MAX_CYLINDERS: u64 = 1024;
 
 impl Geometry {
-    /// The geometry of a drive.
+    /// The geometry that the first sector's partition table was made with: that of which one entry's
+    /// ends are the same place by number and by cylinder, head and sector. Boot code on the disk counts
+    /// on it.
+    pub fn from_partitions(first_sector: &[u8], total: u64) -> Option<Self> {
+        const TABLE: std::ops::Range<usize> = 446..510;
+        const SIGNATURE: [u8; 2] = [0x55, 0xaa];
+        if first_sector.get(510..512) != Some(&SIGNATURE) {
+            return None;
+        }
+        let entries = first_sector[TABLE].as_chunks::<16>().0;
+        entries.iter().find_map(|entry| {
+            let word = |at: usize| {
+                u64::from(u32::from_le_bytes([
+                    entry[at],
+                    entry[at + 1],
+                    entry[at + 2],
+                    entry[at + 3],
+                ]))
+            };
+            let place = |at: usize| {
+                let cylinder = u32::from(entry[at + 2]) | u32::from(entry[at + 1] & 0xc0) << 2;
+                (cylinder, u32::from(entry[at]), u32::from(entry[at + 1] & 0x3f))
+            };
+            let (start, len) = (word(8), word(12));
+            let (_, last_head, last_sector) = place(5);
+            if len == 0 || last_sector == 0 || last_head == 255 {
+                return None;
+            }
+            // Partitions end with a cylinder, so its last head and sector are the disk's.
+            let (heads, sectors) = (last_head + 1, last_sector);
+            let cylinders = (total / u64::from(heads * sectors)).min(MAX_CYLINDERS);
+            let geometry = Self { cylinders: cylinders as u32, heads, sectors };
+            let is_at = |at: usize, number: u64| {
+                let (cylinder, head, sector) = place(at);
+                geometry.lba(cylinder, head, sector) == Some(number)
+            };
+            (is_at(1, start) && is_at(5, start + len - 1)).then_some(geometry)
+        })
+    }
+
+    /// Whether it can be one, after a restore.
+    pub fn is_valid(&self) -> bool {
+        (1..=MAX_CYLINDERS as u32).contains(&self.cylinders)
+            && (1..=255).contains(&self.heads)
+            && (1..=63).contains(&self.sectors)
+    }
+
+    /// The geometry of a drive about which nothing more is known.
     pub fn of(target: &Target) -> Self {
         match target.kind {
             DriveKind::Floppy => Self::floppy(target.sectors),
@@ -93,6 +143,32 @@ mod tests {
     fn diskettes_are_known_by_their_size() {
         assert_eq!(Geometry::floppy(2880), Geometry { cylinders: 80, heads: 2, sectors: 18 });
         assert_eq!(Geometry::floppy(720), Geometry { cylinders: 40, heads: 2, sectors: 9 });
+    }
+
+    #[test]
+    fn a_partition_table_tells_its_geometry_when_it_is_consistent() {
+        let table = |heads: u32, sectors: u32, cylinders: u32| {
+            let mut sector = vec![0; 512];
+            sector[510..].copy_from_slice(&[0x55, 0xaa]);
+            let len = heads * sectors * cylinders - sectors;
+            let last = cylinders - 1;
+            let end = [(heads - 1) as u8, (sectors | last >> 2 & 0xc0) as u8, last as u8];
+            sector[446..450].copy_from_slice(&[0x80, 1, 1, 0]);
+            sector[451..454].copy_from_slice(&end);
+            sector[454..458].copy_from_slice(&sectors.to_le_bytes());
+            sector[458..462].copy_from_slice(&len.to_le_bytes());
+            sector
+        };
+        let found = Geometry::from_partitions(&table(255, 63, 10), 255 * 63 * 12);
+        assert_eq!(found, Some(Geometry { cylinders: 12, heads: 255, sectors: 63 }));
+        let found = Geometry::from_partitions(&table(16, 63, 300), 16 * 63 * 300);
+        assert_eq!(found.map(|g| (g.cylinders, g.heads)), Some((300, 16)));
+        let mut odd = table(16, 63, 300);
+        odd[458] ^= 1;
+        assert_eq!(Geometry::from_partitions(&odd, 16 * 63 * 300), None);
+        assert_eq!(Geometry::from_partitions(&[0; 512], 1000), None);
+        assert_eq!(Geometry::from_partitions(&[], 1000), None);
+        assert_eq!(Geometry::from_partitions(&[0xff; 512], u64::MAX), None);
     }
 
     #[test]

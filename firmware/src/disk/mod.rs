@@ -273,6 +273,33 @@ impl Firmware {
         })
     }
 
+    /// The geometry a drive shows.
+    pub(crate) fn geometry(&self, target: Target) -> Geometry {
+        let found = self.state.geometries.get(target.drive).copied().flatten();
+        found.filter(|_| !target.emulated).unwrap_or_else(|| Geometry::of(&target))
+    }
+
+    /// Looks at the hard disks' partition tables for their geometries.
+    pub(crate) fn find_geometries(&mut self, f: &Frame) -> Service {
+        self.begin_call(f);
+        let mut found = Vec::new();
+        for index in 0..self.drives.len() {
+            let drive = &self.drives[index];
+            let total = drive.sectors();
+            let is_disk = drive.kind == DriveKind::HardDisk && total > 0;
+            found.push(match is_disk {
+                true => match self.disk_read(index, 0, SECTOR)? {
+                    Ok(first) => Geometry::from_partitions(&first, total),
+                    Err(_) => None,
+                },
+                false => None,
+            });
+        }
+        self.end_call();
+        self.state.geometries = found;
+        Ok(())
+    }
+
     /// The INT 13h number of drive `index` of the list.
     pub(crate) fn drive_number(&self, index: usize) -> u8 {
         let Some(drive) = self.drives.get(index) else { return 0 };

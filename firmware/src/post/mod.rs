@@ -3,6 +3,7 @@
 mod chipset;
 mod memory;
 mod pci;
+mod routing;
 mod screen;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ use crate::rom;
 pub(crate) struct PostState {
     /// Where RAM for the system ends below 4 GiB, and the firmware's tables start.
     pub tables: u64,
+    /// The screen shows the machine, and the drives are being looked at.
+    pub machine_shown: bool,
     /// How many drives INT 19h has tried.
     pub boot_tried: usize,
     /// The screen says that nothing boots.
@@ -52,6 +55,9 @@ impl Firmware {
         let wakes = why == shutdown::WAKE;
         let video = self.set_up_chipset(wakes);
         self.lay_out_memory(wakes);
+        if !wakes {
+            self.write_routing_table();
+        }
         if wakes && let Some(vector) = self.waking_vector() {
             (f.cs, f.ip) = ((vector >> 4) as u16, (vector & 0xf) as u16);
             return Ok(());
@@ -62,14 +68,20 @@ impl Firmware {
         self.set_up_keyboard();
         self.set_up_time();
         self.set_up_cmos();
-        self.publish_drives();
         f.set_ax(video.into());
         Ok(())
     }
 
-    /// The second part: tells what was found.
-    pub(crate) fn post_screen(&mut self, _f: &mut Frame) -> Service {
-        self.show_machine();
+    /// The second part: looks at the disks, and tells what was found.
+    pub(crate) fn post_screen(&mut self, f: &mut Frame) -> Service {
+        if !self.state.post.machine_shown {
+            self.show_machine();
+            self.state.post.machine_shown = true;
+        }
+        // Slow drives are waited for with something on the screen.
+        self.find_geometries(f)?;
+        self.publish_drives();
+        self.show_drives();
         Ok(())
     }
 

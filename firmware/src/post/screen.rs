@@ -55,6 +55,11 @@ impl Firmware {
             lines.push(format!("PCI {address}  {vendor:04x}:{device:04x}  {name}{irq}"));
         }
         lines.push(String::new());
+        self.print_lines(lines);
+    }
+
+    pub(super) fn show_drives(&mut self) {
+        let mut lines = Vec::new();
         for (index, drive) in self.drives.iter().enumerate() {
             let kind = match drive.kind {
                 DriveKind::HardDisk => "Hard disk",
@@ -70,6 +75,10 @@ impl Firmware {
             lines.push(format!("Drive {number:02X}h  {kind}  {}  {size}", drive.name));
         }
         lines.push(String::new());
+        self.print_lines(lines);
+    }
+
+    fn print_lines(&mut self, lines: Vec<String>) {
         for line in lines {
             self.print(&line);
             self.print("\r\n");

@@ -81,6 +81,7 @@ fn parameters_tell_the_last_cylinder_head_and_sector() {
     assert_eq!((f.ch(), f.cl(), f.dh(), f.dl()), (129, 63, 15, 1));
     let f = bench.call(0x13, |f| (f.eax, f.edx) = (0x1500, 0x80));
     assert_eq!((f.ah(), f.cx(), f.dx()), (3, 1, 0xffe0));
+    bench.call(crate::rom::service::POST_SCREEN, |_| {});
     assert_eq!(bench.machine.read8(0x475), 1);
     let table = u64::from(bench.machine.read16(0x41 * 4 + 2)) * 16;
     let table = table + u64::from(bench.machine.read16(0x41 * 4));

@@ -87,6 +87,19 @@ fn tables_lie_at_the_top_of_ram_and_their_roots_in_the_f_segment() {
 }
 
 #[test]
+fn the_routing_table_has_an_entry_for_each_device() {
+    let mut bench = q35();
+    bench.power_on();
+    let table: [u8; 96] = bench.machine.read(0xf_0080);
+    assert_eq!(&table[..4], b"$PIR");
+    assert_eq!(u16::from_le_bytes([table[6], table[7]]), 96);
+    assert_eq!(table.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)), 0);
+    // Device 2, INTB#: PIRQB, interrupts 5, 10 and 11.
+    assert_eq!(table[64..66], [0, 2 << 3]);
+    assert_eq!(table[69..72], [0x61, 0x20, 0x0c]);
+}
+
+#[test]
 fn the_screen_tells_what_was_found() {
     let mut bench = q35();
     bench.power_on();
