@@ -48,6 +48,8 @@ pub fn build(out: &Path) -> Result<()> {
         .env("RUSTC", &toolchain.rustc)
         // The two options above are unstable; this is how a stable toolchain takes them.
         .env("RUSTC_BOOTSTRAP", "1")
+        // Names for stack traces stay; line tables would triple the download.
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
         .env("CARGO_TARGET_DIR", &target_dir)
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", rustflags());
     if let Some(linker) = &toolchain.linker {

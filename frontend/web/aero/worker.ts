@@ -1,6 +1,7 @@
 // The worker in which a machine lives: processors and devices, in slices between messages.
 
 import init, { Pc, referenced_files } from "../../pkg/aero";
+import wasm from "../../pkg/aero_bg.wasm?url";
 import type { Event, Request, Source, State } from "./protocol";
 import { type Store, open } from "./stores";
 
@@ -81,7 +82,7 @@ async function handle(request: Request): Promise<unknown> {
 }
 
 async function create(request: Extract<Request, { type: "create" }>): Promise<void> {
-  await init();
+  await init({ module_or_path: wasm });
   const stores = new Map<string, Store>();
   // The machine asks for its images one after the other and cannot wait: they are opened before.
   const names = referenced_files(request.machine, request.name);

@@ -25,10 +25,15 @@ for try in 1 2 3 4 5; do
 done
 [ -b /dev/sda1 ] && mount -t vfat /dev/sda1 /disk 2>/dev/null
 export HOME=/root PS1='aero# ' TERM=linux
-cat /etc/motd
-echo "Linux $(uname -r) $(uname -m), $(grep -c ^processor /proc/cpuinfo) processor(s), $(free -m | awk '/Mem/{print $2}') MB of memory"
-[ -d /disk/boot ] && echo "The disk is mounted on /disk; what you write there stays."
-echo "Aero guest is up."
+greet() {
+    cat /etc/motd
+    echo "Linux $(uname -r) $(uname -m), $(grep -c ^processor /proc/cpuinfo) processor(s), $(free -m | awk '/Mem/{print $2}') MB of memory"
+    [ -d /disk/boot ] && echo "The disk is mounted on /disk; what you write there stays."
+    echo "Aero guest is up."
+}
+# Standard output is the last console the kernel was given; the other one is greeted as well.
+grep -q console=tty0.*console=ttyS /proc/cmdline && greet >/dev/tty1
+greet
 if grep -q poweroff-at-once /proc/cmdline; then poweroff -f; fi
 [ -c /dev/ttyS0 ] && (while :; do setsid cttyhack sh -l </dev/ttyS0 >/dev/ttyS0 2>&1; done) &
 while :; do setsid sh -c 'exec sh -l </dev/tty1 >/dev/tty1 2>&1'; done
