@@ -200,15 +200,21 @@ impl Exec<'_> {
         let selector = self.read_stack(sp.wrapping_add(step), size)? as u16;
         let flags = self.read_stack(sp.wrapping_add(2 * step), size)?;
         let mask = self.iret_flags(size);
+        let read_outer = |exec: &mut Self| -> ExecResult<(u64, u16)> {
+            let new_sp = exec.read_stack(sp.wrapping_add(3 * step), size)?;
+            Ok((new_sp, exec.read_stack(sp.wrapping_add(4 * step), size)? as u16))
+        };
+        // 64-bit code always has SS:RSP in the frame, and all of it is read before anything is checked.
         let from_64bit = self.cpu.mode == Mode::Long64;
+        let mut outer_stack = if from_64bit { Some(read_outer(self)?) } else { None };
         let descriptor = self.check_return_segment(selector)?;
         let new_cpl = rpl(selector);
         let outer = new_cpl != self.cpu.cpl;
+        if outer && outer_stack.is_none() {
+            outer_stack = Some(read_outer(self)?);
+        }
         let mut stack: Option<(Segment, u64)> = None;
-        if outer || from_64bit {
-            // 64-bit code always has SS:RSP in the frame.
-            let new_sp = self.read_stack(sp.wrapping_add(3 * step), size)?;
-            let new_ss = self.read_stack(sp.wrapping_add(4 * step), size)? as u16;
+        if let Some((new_sp, new_ss)) = outer_stack {
             let long_code = descriptor.attributes().is_long();
             stack = Some((self.check_return_stack(new_ss, new_cpl, long_code)?, new_sp));
         }

@@ -380,3 +380,24 @@ fn system_instructions_are_for_cpl_0() {
     e.cpu.flags.set(rflags::IOPL, true);
     assert!(e.cli().is_ok() && e.sti().is_ok() && e.port_in(0x80, 1).is_ok());
 }
+
+#[test]
+fn a_misaligned_address_on_the_stack_that_is_not_canonical_is_a_stack_fault() {
+    let mut m = Machine::long();
+    let e = m.exec();
+    assert_eq!(e.require_aligned(SegReg::Ss, 0x8000_0000_0000_0001), Err(Exception::ss(0)));
+    assert_eq!(e.require_aligned(DS, 0x8000_0000_0000_0001), Err(Exception::gp(0)));
+    assert_eq!(e.require_aligned(SegReg::Ss, 1), Err(Exception::gp(0)));
+    assert_eq!(e.require_aligned(SegReg::Ss, 16), Ok(()));
+}
+
+#[test]
+fn iret_of_64_bit_code_reads_its_whole_frame_before_it_looks_at_the_selector() {
+    let mut m = Machine::long();
+    // RIP, CS and RFLAGS are there, RSP is not; and CS would not do.
+    m.cpu.regs[RSP] = 0x4000 - 24;
+    m.platform.load_u64(0x4000 - 16, 0xfff0);
+    m.platform.load_u64(Machine::pte(0x4000), 0);
+    let mut e = m.exec();
+    assert_eq!(e.iret(OperandSize::Qword), Err(Exception::pf(0x4000, 0)));
+}

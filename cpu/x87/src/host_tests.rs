@@ -148,7 +148,7 @@ compare_with_host!(fscale, "fscale", COMPARED, ROUNDS, |a, b, c| scale(a, b, c))
 /// partial ones are followed to their end.
 fn follow(mut a: F80, b: F80, nearest: bool) -> Outcome<F80> {
     for _ in 0..1100 {
-        let step = remainder(a, b, nearest);
+        let step = remainder(a, b, nearest, Control(0x37f));
         if !step.status.contains(Status::C2) {
             return step;
         }

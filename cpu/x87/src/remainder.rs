@@ -10,7 +10,7 @@ pub type Reduced = Outcome<F80>;
 /// FPREM (truncating quotient), or with `nearest` FPREM1 (quotient rounded to nearest). C2 set means
 /// that the exponents were 64 or more apart: the result is a partial remainder, to be reduced again.
 /// Otherwise C0, C3 and C1 are the quotient's bits 2, 1 and 0.
-pub fn remainder(a: F80, b: F80, nearest: bool) -> Reduced {
+pub fn remainder(a: F80, b: F80, nearest: bool, control: Control) -> Reduced {
     let (ca, cb) = (a.class(), b.class());
     let no_number = |c| matches!(c, Class::Quiet | Class::Signaling | Class::Unsupported);
     if no_number(ca) || no_number(cb) {
@@ -25,7 +25,7 @@ pub fn remainder(a: F80, b: F80, nearest: bool) -> Reduced {
         return Outcome::new(a, status);
     }
     // The result is exact: precision control has no say, only the range has.
-    let control = Control(0x37f);
+    let control = control.full_precision();
     if cb == Class::Infinity {
         return round(whole(a), control).with(status);
     }

@@ -110,7 +110,8 @@ pub fn y_log2_x(y: F80, x: F80, control: Control) -> Outcome<F80> {
         return match y.class() {
             Class::Zero => invalid(),
             Class::Infinity => Outcome::exact(F80::infinity(!y.is_negative())),
-            _ => Outcome::new(F80::infinity(!y.is_negative()), status | Status::ZE),
+            // A division by zero comes before a denormal operand (SDM Vol. 1, 4.9.2).
+            _ => Outcome::new(F80::infinity(!y.is_negative()), Status::ZE),
         };
     }
     if x.is_negative() {

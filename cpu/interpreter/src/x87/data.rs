@@ -2,7 +2,7 @@
 
 use aero_cpu::{Exec, F80};
 use aero_x87::{self as x87, Control, Outcome as Computed, Rounding, Status};
-use iced_x86::Code;
+use iced_x86::{Code, Instruction};
 
 use super::operate::{double, dword, qword, single, word};
 use super::{Stack, begin, finish};
@@ -55,7 +55,9 @@ pub(super) fn handler(code: Code) -> Option<Handler> {
             Fstp_sti: true,
             Fstp_sti_DFD0: true,
             Fstp_sti_DFD8: true,
-            Fstpnce_sti: true,
+        }
+        store_register_quietly {
+            Fstpnce_sti: (),
         }
         exchange {
             Fxch_st0_sti: (),
@@ -114,9 +116,11 @@ fn load_register(exec: &mut Exec<'_>, op: &Op, (): ()) -> Outcome {
             fpu.report(Status::empty());
             fpu.push(value);
         }
+        // The empty operand counts, whether or not there is room for the result.
         None => {
             if fpu.stack_fault(false) {
-                fpu.push(F80::INDEFINITE);
+                fpu.top = (fpu.top + 7) & 7;
+                fpu.set_st(0, F80::INDEFINITE);
             }
         }
     }
@@ -229,6 +233,12 @@ fn store_nothing(exec: &mut Exec<'_>, op: &Op, store: Store, pop: bool) -> Outco
     if exec.cpu.fpu.control().masks(Status::IE) {
         let control = exec.cpu.fpu.control();
         store(exec, op, F80::INDEFINITE, control)?;
+    } else {
+        // The address is looked at all the same.
+        let mut instruction = Instruction::default();
+        instruction.set_code(Code::try_from(usize::from(op.code)).unwrap_or_default());
+        let offset = exec.offset(op);
+        exec.probe_write(op.seg, offset, instruction.memory_size().size() as u64)?;
     }
     if exec.cpu.fpu.stack_fault(false) && pop {
         exec.cpu.fpu.pop();
@@ -252,6 +262,18 @@ fn store_register(exec: &mut Exec<'_>, op: &Op, pop: bool) -> Outcome {
             fpu.pop();
         }
     }
+    finish(exec, op)
+}
+
+/// FSTPNCE, which no manual has: FSTP that finds no fault with an empty register and then only pops.
+fn store_register_quietly(exec: &mut Exec<'_>, op: &Op, (): ()) -> Outcome {
+    begin(exec)?;
+    let fpu = &mut exec.cpu.fpu;
+    fpu.report(Status::empty());
+    if let Some(value) = fpu.st(0) {
+        fpu.set_st(op.dst, value);
+    }
+    fpu.pop();
     finish(exec, op)
 }
 

@@ -1,6 +1,6 @@
 //! Arithmetic, comparison and the transcendental functions.
 
-use aero_cpu::{Exec, F80};
+use aero_cpu::{Exec, F80, FpuState};
 use aero_x87::{self as x87, Comparison, Control, Outcome as Computed, Status};
 use iced_x86::Code;
 
@@ -172,13 +172,23 @@ fn with_load(loaded: Status, result: Computed<F80>) -> Computed<F80> {
     Computed { value: result.value, status: result.status | loaded }
 }
 
+/// The operand for an operation: which of two NaNs is the result depends on which of them signals, so
+/// one that was a signaling NaN before it was converted is one again (section 4.8.3.5).
+fn as_loaded(operand: Computed<F80>) -> F80 {
+    const QUIET: u64 = 1 << 62;
+    let value = operand.value;
+    let signaling = operand.status.contains(Status::IE);
+    F80 { mantissa: if signaling { value.mantissa & !QUIET } else { value.mantissa }, ..value }
+}
+
 fn memory(exec: &mut Exec<'_>, op: &Op, (load, compute): (Load, Binary)) -> Outcome {
     begin(exec)?;
     let operand = load(exec, op)?;
     let fpu = &mut exec.cpu.fpu;
     match fpu.st(0) {
         Some(a) => {
-            let result = with_load(operand.status, compute(a, operand.value, fpu.control()));
+            let b = as_loaded(operand);
+            let result = with_load(operand.status, compute(a, b, fpu.control()));
             if let Some(value) = fpu.accept(result) {
                 fpu.set_st(0, value);
             }
@@ -365,14 +375,27 @@ fn remainder(exec: &mut Exec<'_>, op: &Op, nearest: bool) -> Outcome {
     let result = match (fpu.st(0), fpu.st(1)) {
         (Some(a), Some(b)) => {
             fpu.set_codes(Status::empty());
-            fpu.accept(x87::remainder(a, b, nearest))
+            fpu.accept(x87::remainder(a, b, nearest, fpu.control()))
         }
-        _ => fpu.stack_fault(false).then_some(F80::INDEFINITE),
+        _ => {
+            fpu.status &= !Status::C2.bits();
+            fpu.stack_fault(false).then_some(F80::INDEFINITE)
+        }
     };
     if let Some(value) = result {
         fpu.set_st(0, value);
     }
     finish(exec, op)
+}
+
+/// The response of what replaces ST(0) and pushes to an empty ST(0), or to a register that is not empty
+/// where the second result belongs. An empty operand counts first.
+fn two_results_fault(fpu: &mut FpuState, overflow: bool) {
+    if fpu.stack_fault(overflow) {
+        fpu.set_st(0, F80::INDEFINITE);
+        fpu.top = (fpu.top + 7) & 7;
+        fpu.set_st(0, F80::INDEFINITE);
+    }
 }
 
 /// What FPTAN and FSINCOS push behind their first result.
@@ -387,27 +410,22 @@ type Angle = fn(F80, Control) -> Computed<F80>;
 fn angle(exec: &mut Exec<'_>, op: &Op, (compute, second): (Angle, Option<Second>)) -> Outcome {
     begin(exec)?;
     let fpu = &mut exec.cpu.fpu;
+    // C2 tells whether the operand was in range, each time anew.
+    fpu.status &= !Status::C2.bits();
     let Some(a) = fpu.st(0) else {
-        if fpu.stack_fault(false) {
+        if second.is_some() {
+            two_results_fault(fpu, false);
+        } else if fpu.stack_fault(false) {
             fpu.set_st(0, F80::INDEFINITE);
-            if second.is_some() {
-                fpu.push(F80::INDEFINITE);
-            }
         }
         return finish(exec, op);
     };
     if second.is_some() && fpu.st(7).is_some() {
-        if fpu.stack_fault(true) {
-            fpu.set_st(0, F80::INDEFINITE);
-            fpu.top = (fpu.top + 7) & 7;
-            fpu.set_st(0, F80::INDEFINITE);
-        }
+        two_results_fault(fpu, true);
         return finish(exec, op);
     }
     let control = fpu.control();
     let first = compute(a, control);
-    // C2 tells whether the operand was in range, each time anew.
-    fpu.status &= !Status::C2.bits();
     let out_of_range = first.status.contains(Status::C2);
     if let Some(value) = fpu.accept(first)
         && !out_of_range
@@ -437,19 +455,8 @@ fn extract(exec: &mut Exec<'_>, op: &Op, (): ()) -> Outcome {
     begin(exec)?;
     let fpu = &mut exec.cpu.fpu;
     match fpu.st(0) {
-        None => {
-            if fpu.stack_fault(false) {
-                fpu.set_st(0, F80::INDEFINITE);
-                fpu.push(F80::INDEFINITE);
-            }
-        }
-        Some(_) if fpu.st(7).is_some() => {
-            if fpu.stack_fault(true) {
-                fpu.set_st(0, F80::INDEFINITE);
-                fpu.top = (fpu.top + 7) & 7;
-                fpu.set_st(0, F80::INDEFINITE);
-            }
-        }
+        None => two_results_fault(fpu, false),
+        Some(_) if fpu.st(7).is_some() => two_results_fault(fpu, true),
         Some(a) => {
             if let Some((exponent, significand)) = fpu.accept(x87::extract(a)) {
                 fpu.set_st(0, exponent);

@@ -7,3 +7,4 @@ mod integer;
 mod machine;
 mod modes;
 mod strings;
+mod x87;
