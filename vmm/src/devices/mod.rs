@@ -14,7 +14,7 @@ use toml::de::ValueDeserializer;
 use crate::machine::{Board, Fault};
 
 pub use ahci::{Ahci, Drive, DriveKind, ImageFormat, WriteMode};
-pub use debug_ports::{DebugConsole, DebugExit};
+pub use debug_ports::{DebugConsole, DebugExit, TestDevice};
 pub use fw_cfg::FwCfg;
 pub use hpet::Hpet;
 pub use ps2::Ps2;
@@ -61,4 +61,5 @@ pub const TYPES: &[DeviceType] = &[
     device_type::<FwCfg>("fw-cfg", "QEMU's firmware configuration interface"),
     device_type::<DebugConsole>("debug-console", "port whose bytes go to the log or a file"),
     device_type::<DebugExit>("debug-exit", "port that ends the program"),
+    device_type::<TestDevice>("test-device", "what kvm-unit-tests ask for: QEMU's pc-testdev"),
 ];
