@@ -6,8 +6,16 @@
  *     await pc.until("login: ", 60_000);
  *     pc.write("root\n");
  */
-import type { Call, Event as WorkerEvent, Source, State, Stats } from "./protocol";
+import {
+  type Call,
+  STORAGE_FOLDER,
+  type Source,
+  type State,
+  type Stats,
+  type Event as WorkerEvent,
+} from "./protocol";
 
+export { STORAGE_FOLDER };
 export type { Source, State, Stats };
 
 /** Something a machine file's name may stand for. A string is an address. */

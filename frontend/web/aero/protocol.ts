@@ -1,5 +1,8 @@
 // What goes between the page's side of a machine and the worker that runs it.
 
+/** The folder of the browser's private file system in which images and overlays lie. */
+export const STORAGE_FOLDER = "aero-disks";
+
 /** Where the bytes of a named image come from. */
 export type Source =
   /** A file or blob of the user's: read in place, piece by piece. */

@@ -1,6 +1,6 @@
 // Images as numbered bytes, read and written synchronously: this is worker code, where that is allowed.
 
-import type { Source } from "./protocol";
+import { STORAGE_FOLDER, type Source } from "./protocol";
 
 /** What the machine reads a disk image through. */
 export interface Store {
@@ -11,8 +11,6 @@ export interface Store {
   write(offset: number, data: Uint8Array): void;
   flush(): void;
 }
-
-const FOLDER = "aero-disks";
 
 /** Opens a source for reading and, where it can be, writing. */
 export async function open(name: string, source: Source): Promise<Store> {
@@ -148,7 +146,7 @@ class OpfsStore implements Store {
   }
   static async open(name: string): Promise<OpfsStore> {
     const root = await navigator.storage.getDirectory();
-    const folder = await root.getDirectoryHandle(FOLDER, { create: true });
+    const folder = await root.getDirectoryHandle(STORAGE_FOLDER, { create: true });
     const file = await folder.getFileHandle(name, { create: true });
     try {
       return new OpfsStore(await file.createSyncAccessHandle());

@@ -37,7 +37,9 @@ const message = element<HTMLParagraphElement>("message");
 const editor = element<HTMLTextAreaElement>("editor");
 const canvas = element<HTMLCanvasElement>("screen");
 
-const drives = new Drives(element("file"), element("files"));
+const drives = new Drives(element("file"), element("files"), (text) => {
+  status.textContent = text;
+});
 const terminal = new SerialTerminal(element("terminal"), (text) => window.aero?.write(text));
 captureInput(element("screen-frame"), canvas, () => window.aero);
 
@@ -90,6 +92,7 @@ async function build(): Promise<Aero> {
     (level === "error" ? console.error : console.info)(message);
   });
   window.aero = pc;
+  void drives.refresh();
   return pc;
 }
 
