@@ -74,9 +74,8 @@ impl Pc {
             unix_seconds: (js_sys::Date::now() / 1000.0) as i64,
             threads: false,
         };
-        let machine =
-            Machine::from_toml(name, machine, &[], &mut PageFiles::new(find), &host)
-                .map_err(failed)?;
+        let machine = Machine::from_toml(name, machine, &[], &mut PageFiles::new(find), &host)
+            .map_err(failed)?;
         Ok(Pc { machine, frame: Frame::default(), off: false })
     }
 

@@ -19,8 +19,8 @@ use aero_bus::block::{BlockBackend, BlockCompletion, BlockError, BlockOp, BlockR
 use aero_bus::chardev::CharBackend;
 use aero_bus::pci::PciWiring;
 use aero_bus::{
-    BusDevice, Clock, Device, GuestRam, IrqLine, IrqPin, IrqSink, MsiMessage, MsiSink, PowerControl,
-    Snapshot, Wake,
+    BusDevice, Clock, Device, GuestRam, IrqLine, IrqPin, IrqSink, MsiMessage, MsiSink,
+    PowerControl, Snapshot, Wake,
 };
 
 /// Everything a device under test can see.
