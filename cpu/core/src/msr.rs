@@ -69,14 +69,19 @@ const MTRRS: usize = 8;
 const MC_BANKS: usize = 8;
 /// MTRRCAP: the variable ones, fixed ones, write combining.
 const MTRRCAP_VALUE: u64 = 1 << 10 | 1 << 8 | MTRRS as u64;
+/// Bits of MCi_CTL that may differ from the others: 0 and 10. Systems leave them clear for the sake of
+/// old errata.
+const MC_CTL_EXCEPTIONS: u64 = 1 | 1 << 10;
 /// MCG_CAP: the banks, and MCG_CTL is there.
 const MCG_CAP_VALUE: u64 = 1 << 8 | MC_BANKS as u64;
 /// The microcode revision.
 const MICROCODE: u64 = 0x13;
 /// Fast strings; no branch trace store, no precise event sampling.
 const MISC_ENABLE_RESET: u64 = 1 | 1 << 11 | 1 << 12;
-/// MISC_ENABLE bits that can be changed: fast strings, limit CPUID to leaf 3, hide NX.
-const MISC_ENABLE_BITS: u64 = 1 | LIMIT_CPUID | HIDE_NX;
+/// MISC_ENABLE bits that can be changed: fast strings, automatic thermal control, enhanced SpeedStep,
+/// MONITOR, limit CPUID to leaf 3, no task priority messages, hide NX. Those of what no model has are
+/// kept and change nothing.
+const MISC_ENABLE_BITS: u64 = 1 | 1 << 3 | 1 << 16 | 1 << 18 | LIMIT_CPUID | 1 << 23 | HIDE_NX;
 const LIMIT_CPUID: u64 = 1 << 22;
 const HIDE_NX: u64 = 1 << 34;
 /// How many MSRs are complained about in the log before it falls silent.
@@ -390,8 +395,14 @@ impl Exec<'_> {
                     require(value.to_le_bytes().into_iter().all(|t| is_mtrr_type(t.into())))?;
                     msrs.mtrr_fixed[fixed] = value;
                 } else if let Some((bank, which)) = Msrs::bank_index(msr) {
-                    // Software may only clear the status, and with it what goes along.
-                    require(which == 0 || value == 0)?;
+                    require(match which {
+                        // All errors or none (section 16.3.2.1).
+                        0 => value == 0 || value | MC_CTL_EXCEPTIONS == u64::MAX,
+                        // The status may only be cleared.
+                        1 => value == 0,
+                        // Address and details can be written, as error injection needs it.
+                        _ => true,
+                    })?;
                     msrs.mc[bank][which] = value;
                 } else {
                     return self.unknown_msr(msr, "write").map(|_: u64| ());
