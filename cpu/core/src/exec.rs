@@ -2,9 +2,8 @@
 
 use aero_bus::{GuestRam, PAGE_SIZE};
 
-use crate::access::is_canonical;
 use crate::segment::SegReg;
-use crate::state::{Mode, RSP, Shadow};
+use crate::state::{RSP, Shadow};
 use crate::tlb::Access;
 use crate::{CpuSignals, Exception, ExecResult, Platform, Vcpu};
 
@@ -333,16 +332,11 @@ impl<'a> Exec<'a> {
         self.write(seg, offset, value)
     }
 
-    /// #GP(0) unless the linear address is a multiple of 16: for SSE operands that must be aligned. An
-    /// address on the stack that is not canonical is a stack fault first.
+    /// #GP(0) unless the linear address is a multiple of 16: for SSE operands that must be aligned.
     #[inline]
     pub fn require_aligned(&self, seg: SegReg, offset: u64) -> ExecResult<()> {
-        let linear = self.cpu.segs[seg as usize].fast_base.wrapping_add(offset);
-        if linear & 15 == 0 {
-            return Ok(());
-        }
-        let outside = self.cpu.mode == Mode::Long64 && !is_canonical(linear);
-        Err(if seg == SegReg::Ss && outside { Exception::ss(0) } else { Exception::gp(0) })
+        let base = self.cpu.segs[seg as usize].fast_base;
+        if base.wrapping_add(offset) & 15 == 0 { Ok(()) } else { Err(Exception::gp(0)) }
     }
 
     /// A host pointer to `len` bytes at `offset` in `seg`, for block transfers. `None` if there is

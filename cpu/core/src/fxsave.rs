@@ -1,6 +1,7 @@
 //! The state of x87, MMX and SSE in memory, and the checks before their instructions (SDM Vol. 1, 8.1
 //! and 10.5; Vol. 3, table 2-2).
 
+use crate::access::is_canonical;
 use crate::bits::{cr0, cr4};
 use crate::cpuid::Features;
 use crate::exec::{Exec, OperandSize};
@@ -201,6 +202,10 @@ impl Exec<'_> {
         }
         if self.cpu.cr0 & cr0::TS != 0 {
             return Err(Exception::nm());
+        }
+        // Other than SSE's operands: a stack fault comes before the alignment.
+        if self.cpu.mode == Mode::Long64 && seg == SegReg::Ss && !is_canonical(offset) {
+            return Err(Exception::ss(0));
         }
         self.require_aligned(seg, offset)
     }

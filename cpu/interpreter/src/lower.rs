@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aero_cpu::{Exception, Exec, SegReg};
-use iced_x86::{Code, Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{Code, CodeSize, Instruction, Mnemonic, OpKind, Register};
 
 use crate::op::{Address, HIGH_BYTE, Handler, NO_REGISTER, Op, OpFlags, Outcome};
 use crate::{bits, control, integer, moves, sse, stack, string, system, x87};
@@ -110,14 +110,14 @@ fn set_operands(instr: &Instruction, op: &mut Op) {
 fn set_implied_address(instr: &Instruction, op: &mut Op, kind: OpKind, address: Address) {
     op.address = address;
     if !matches!(kind, OpKind::MemoryESDI | OpKind::MemoryESEDI | OpKind::MemoryESRDI) {
-        op.seg = segment_register(instr.memory_segment());
+        op.seg = operand_segment(instr, Register::None);
     }
 }
 
 fn set_address(instr: &Instruction, op: &mut Op) {
     op.flags |= OpFlags::MEMORY;
-    op.seg = segment_register(instr.memory_segment());
     let (base, index) = (instr.memory_base(), instr.memory_index());
+    op.seg = operand_segment(instr, base);
     op.scale = instr.memory_index_scale().trailing_zeros() as u8;
     let displacement = instr.memory_displacement64();
     op.disp = displacement as i32;
@@ -153,6 +153,19 @@ fn set_address(instr: &Instruction, op: &mut Op) {
 /// Whether `register` is one of the 16 from `first` on.
 fn is(register: Register, first: Register) -> bool {
     (first as u32..first as u32 + 16).contains(&(register as u32))
+}
+
+/// The segment of an operand in memory. 64-bit code can ask for FS and GS only: other prefixes change
+/// nothing, not even which fault an address that is not canonical raises.
+fn operand_segment(instr: &Instruction, base: Register) -> SegReg {
+    let asked = segment_register(instr.memory_segment());
+    if instr.code_size() != CodeSize::Code64 || matches!(asked, SegReg::Fs | SegReg::Gs) {
+        return asked;
+    }
+    match base {
+        Register::RSP | Register::ESP | Register::RBP | Register::EBP => SegReg::Ss,
+        _ => SegReg::Ds,
+    }
 }
 
 fn segment_register(register: Register) -> SegReg {

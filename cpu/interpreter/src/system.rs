@@ -255,7 +255,12 @@ fn arpl(exec: &mut Exec<'_>, op: &Op) -> Outcome {
         if selector & RPL < rpl { selector & !RPL | rpl } else { selector }
     };
     let old = if op.is_memory() {
-        exec.modify(op, adjust)?
+        // What needs no change is not written.
+        let old = exec.load::<u16>(op)?;
+        if adjust(old) != old {
+            exec.store(op, adjust(old))?;
+        }
+        old
     } else {
         let old = exec.reg::<u16>(op.dst);
         exec.set_reg(op.dst, adjust(old));

@@ -6,5 +6,6 @@ mod events;
 mod integer;
 mod machine;
 mod modes;
+mod segments;
 mod strings;
 mod x87;
