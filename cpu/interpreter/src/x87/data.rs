@@ -2,7 +2,7 @@
 
 use aero_cpu::{Exec, F80};
 use aero_x87::{self as x87, Control, Outcome as Computed, Rounding, Status};
-use iced_x86::{Code, Instruction};
+use iced_x86::Code;
 
 use super::operate::{double, dword, qword, single, word};
 use super::{Stack, begin, finish};
@@ -227,6 +227,23 @@ fn store(exec: &mut Exec<'_>, op: &Op, (store, pop): (Store, bool)) -> Outcome {
     finish(exec, op)
 }
 
+/// How many bytes a store writes.
+fn stored_len(op: &Op) -> u64 {
+    let is = |code: Code| op.code == code as u16;
+    if is(Code::Fist_m16int) || is(Code::Fistp_m16int) || is(Code::Fisttp_m16int) {
+        2
+    } else if is(Code::Fstp_m80fp) || is(Code::Fbstp_m80bcd) {
+        10
+    } else if [Code::Fst_m64fp, Code::Fstp_m64fp, Code::Fistp_m64int, Code::Fisttp_m64int]
+        .into_iter()
+        .any(is)
+    {
+        8
+    } else {
+        4
+    }
+}
+
 /// A store of an empty register: the indefinite value of the format, or nothing.
 #[cold]
 fn store_nothing(exec: &mut Exec<'_>, op: &Op, store: Store, pop: bool) -> Outcome {
@@ -235,10 +252,8 @@ fn store_nothing(exec: &mut Exec<'_>, op: &Op, store: Store, pop: bool) -> Outco
         store(exec, op, F80::INDEFINITE, control)?;
     } else {
         // The address is looked at all the same.
-        let mut instruction = Instruction::default();
-        instruction.set_code(Code::try_from(usize::from(op.code)).unwrap_or_default());
         let offset = exec.offset(op);
-        exec.probe_write(op.seg, offset, instruction.memory_size().size() as u64)?;
+        exec.probe_write(op.seg, offset, stored_len(op))?;
     }
     if exec.cpu.fpu.stack_fault(false) && pop {
         exec.cpu.fpu.pop();
