@@ -14,6 +14,7 @@ use aero_bus::PAGE_SIZE;
 use aero_cpu::{Exec, Features};
 use iced_x86::{Decoder, DecoderError, DecoderOptions, Instruction};
 
+use crate::fast::Fast;
 use crate::features::required;
 use crate::lower::{invalid, lower, too_long};
 use crate::op::{Op, OpFlags};
@@ -78,7 +79,7 @@ impl Hasher for KeyHasher {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Block {
     /// Index of the first op.
     first: u32,
@@ -92,6 +93,10 @@ pub(crate) struct Block {
     pub version: u32,
 }
 
+impl Block {
+    const NONE: Self = Self { first: 0, count: 0, len: 0, bytes: 0, version: 0 };
+}
+
 /// All blocks.
 pub(crate) struct Cache {
     ops: Vec<Op>,
@@ -99,7 +104,7 @@ pub(crate) struct Cache {
     /// Copies of the encodings.
     bytes: Vec<u8>,
     map: HashMap<Key, u32, BuildHasherDefault<KeyHasher>>,
-    front: Box<[(Key, u32); FRONT]>,
+    front: Box<[(Key, Block); FRONT]>,
 }
 
 impl Cache {
@@ -109,7 +114,7 @@ impl Cache {
             blocks: Vec::new(),
             bytes: Vec::new(),
             map: HashMap::default(),
-            front: vec![(Key::NONE, 0); FRONT].try_into().expect("of this length"),
+            front: vec![(Key::NONE, Block::NONE); FRONT].try_into().expect("of this length"),
         }
     }
 
@@ -118,22 +123,19 @@ impl Cache {
         self.blocks.clear();
         self.bytes.clear();
         self.map.clear();
-        self.front.fill((Key::NONE, 0));
+        self.front.fill((Key::NONE, Block::NONE));
     }
 
     /// The block of `key` if the page still has the version it was decoded from.
     #[inline(always)]
-    pub fn find(&self, key: Key, version: u32) -> Option<&Block> {
-        let (found, index) = self.front[key.front_index()];
-        if found != key {
-            return None;
-        }
-        self.blocks.get(index as usize).filter(|block| block.version == version)
+    pub fn find(&self, key: Key, version: u32) -> Option<Block> {
+        let (found, block) = self.front[key.front_index()];
+        (found == key && block.version == version).then_some(block)
     }
 
     /// The ops of a block.
     #[inline(always)]
-    pub fn ops(&self, block: &Block) -> &[Op] {
+    pub fn ops(&self, block: Block) -> &[Op] {
         &self.ops[block.first as usize..][..block.count as usize]
     }
 
@@ -147,7 +149,7 @@ impl Cache {
         key: Key,
         host_offset: u64,
         code_bits: u32,
-    ) -> Option<&Block> {
+    ) -> Option<Block> {
         if let Some(&index) = self.map.get(&key) {
             let block = &mut self.blocks[index as usize];
             let version = exec.mark_code_page(host_offset);
@@ -159,8 +161,8 @@ impl Cache {
             };
             if agrees {
                 block.version = version;
-                self.front[key.front_index()] = (key, index);
-                return self.blocks.get(index as usize);
+                self.front[key.front_index()] = (key, *block);
+                return Some(*block);
             }
         }
         if self.ops.len() > MAX_OPS || self.blocks.len() > MAX_BLOCKS {
@@ -174,8 +176,8 @@ impl Cache {
         let index = self.blocks.len() as u32;
         self.blocks.push(block);
         self.map.insert(key, index);
-        self.front[key.front_index()] = (key, index);
-        self.blocks.last()
+        self.front[key.front_index()] = (key, block);
+        Some(block)
     }
 
     fn decode(
@@ -223,7 +225,9 @@ fn lowered(instr: &Instruction, error: DecoderError, features: Features) -> Opti
     }
     if !features.contains(required(instr)) {
         op.handler = invalid;
+        op.flags |= OpFlags::END;
     }
+    op.fast = Fast::of(op.handler);
     Some(op)
 }
 

@@ -4,13 +4,16 @@ use aero_cpu::alu::Word;
 use aero_cpu::{Exception, Exec, ExecResult, OperandSize, SegReg};
 use iced_x86::{Code, Instruction, MemorySize, Mnemonic, OpKind};
 
-use crate::lower::{by_condition, by_wide_size, invalid, is_memory, operand_bytes};
+use crate::lower::{by_condition, by_wide_size, called, invalid, is_memory, operand_bytes};
 use crate::op::{Handler, Op, OpFlags, Outcome};
 use crate::operands::{Int, Operands};
 
 pub(crate) fn lower(instr: &Instruction, op: &mut Op) -> Option<Handler> {
     let handler = choose(instr)?;
     op.flags |= OpFlags::END;
+    if is_near(instr) {
+        op.flags |= OpFlags::BRANCH;
+    }
     Some(handler)
 }
 
@@ -47,9 +50,9 @@ fn choose(instr: &Instruction) -> Option<Handler> {
             },
         },
         M::Ret => match instr.code() {
-            Code::Retnw | Code::Retnw_imm16 => ret::<u16>,
-            Code::Retnd | Code::Retnd_imm16 => ret::<u32>,
-            _ => ret::<u64>,
+            Code::Retnw | Code::Retnw_imm16 => called(ret::<u16>),
+            Code::Retnd | Code::Retnd_imm16 => called(ret::<u32>),
+            _ => called(ret::<u64>),
         },
         M::Retf => match instr.code() {
             Code::Retfw | Code::Retfw_imm16 => ret_far::<u16>,
@@ -79,6 +82,19 @@ fn choose(instr: &Instruction) -> Option<Handler> {
         M::Hlt => |exec, _| Ok(exec.hlt()?),
         _ => return None,
     })
+}
+
+/// Whether this is a transfer within the code segment that changes nothing else than RSP and RCX.
+fn is_near(instr: &Instruction) -> bool {
+    use Mnemonic as M;
+    match instr.mnemonic() {
+        M::Jmp | M::Call => {
+            let far = matches!(instr.op0_kind(), OpKind::FarBranch16 | OpKind::FarBranch32);
+            !far && far_pointer_bytes(instr) == 0
+        }
+        M::Ret | M::Loop | M::Loope | M::Loopne | M::Jcxz | M::Jecxz | M::Jrcxz => true,
+        mnemonic => jump_condition(mnemonic).is_some(),
+    }
 }
 
 /// The condition of a Jcc.
@@ -140,14 +156,16 @@ fn branch_relative<T: Int>(exec: &mut Exec<'_>, op: &Op) -> ExecResult<()> {
     exec.branch(target)
 }
 
-fn jump_if<const CC: u8, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn jump_if<const CC: u8, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     if exec.cpu.flags.cond(CC) {
         branch_relative::<T>(exec, op)?;
     }
     Ok(())
 }
 
-fn jump<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn jump<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     Ok(branch_relative::<T>(exec, op)?)
 }
 
@@ -157,25 +175,29 @@ fn indirect_target<T: Int>(exec: &mut Exec<'_>, op: &Op) -> ExecResult<u64> {
     Ok(if op.is_memory() { exec.load::<T>(op)?.zx() } else { exec.reg::<T>(op.dst).zx() })
 }
 
-fn jump_indirect<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn jump_indirect<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let target = indirect_target::<T>(exec, op)?;
     Ok(exec.branch(target)?)
 }
 
-fn call<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn call<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let back = T::truncate(exec.next_rip);
     branch_relative::<T>(exec, op)?;
     Ok(exec.push(back)?)
 }
 
-fn call_indirect<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn call_indirect<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let back = T::truncate(exec.next_rip);
     let target = indirect_target::<T>(exec, op)?;
     exec.branch(target)?;
     Ok(exec.push(back)?)
 }
 
-fn ret<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn ret<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let pointer = exec.stack_pointer();
     let target = exec.read::<T>(SegReg::Ss, pointer)?;
     exec.branch(target.zx())?;

@@ -58,22 +58,22 @@ pub(crate) fn lower(instr: &Instruction, _: &mut Op) -> Option<Handler> {
 }
 
 /// An operation of two operands with a result.
-trait Binary {
+pub(crate) trait Binary {
     fn apply<T: Word>(flags: &mut Flags, a: T, b: T) -> T;
 }
 
 /// An operation of two operands that sets flags only.
-trait Compare {
+pub(crate) trait Compare {
     fn apply<T: Word>(flags: &mut Flags, a: T, b: T);
 }
 
 /// An operation of one operand.
-trait Unary {
+pub(crate) trait Unary {
     fn apply<T: Word>(flags: &mut Flags, a: T) -> T;
 }
 
 /// A shift or rotate.
-trait Shift {
+pub(crate) trait Shift {
     fn apply<T: Word>(flags: &mut Flags, a: T, count: u8) -> T;
 }
 
@@ -97,7 +97,7 @@ macro_rules! operations {
         $(operations!(@one $kind $parameters -> $r, $arguments, $name, $f);)*
     };
     (@one $kind:ident $parameters:tt -> $r:ty, $arguments:tt, $name:ident, $f:ident) => {
-        struct $name;
+        pub(crate) struct $name;
         impl $kind for $name {
             #[inline(always)]
             fn apply<T: Word> $parameters -> $r {
@@ -120,7 +120,7 @@ operations!(Multiply(flags: &mut Flags, a: T, b: T) -> (T, T), (flags, a, b):
 operations!(Divide(high: T, low: T, divisor: T) -> Option<(T, T)>, (high, low, divisor):
     Div = div, Idiv = idiv);
 
-struct Not;
+pub(crate) struct Not;
 impl Unary for Not {
     #[inline(always)]
     fn apply<T: Word>(_: &mut Flags, a: T) -> T {
@@ -160,21 +160,24 @@ fn binary<O: Binary>(instr: &Instruction) -> Option<Handler> {
     })
 }
 
-fn binary_rr<O: Binary, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn binary_rr<O: Binary, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let (a, b) = (exec.reg::<T>(op.dst), exec.reg::<T>(op.src));
     let r = O::apply(&mut exec.cpu.flags, a, b);
     exec.set_reg(op.dst, r);
     Ok(())
 }
 
-fn binary_ri<O: Binary, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn binary_ri<O: Binary, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let a = exec.reg::<T>(op.dst);
     let r = O::apply(&mut exec.cpu.flags, a, T::truncate(op.imm));
     exec.set_reg(op.dst, r);
     Ok(())
 }
 
-fn binary_rm<O: Binary, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn binary_rm<O: Binary, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let b = exec.load::<T>(op)?;
     let a = exec.reg::<T>(op.dst);
     let r = O::apply(&mut exec.cpu.flags, a, b);
@@ -199,12 +202,14 @@ fn modify_with_flags<T: Int>(
     Ok(())
 }
 
-fn binary_mr<O: Binary, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn binary_mr<O: Binary, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let b = exec.reg::<T>(op.src);
     modify_with_flags(exec, op, |flags, a| O::apply(flags, a, b))
 }
 
-fn binary_mi<O: Binary, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn binary_mi<O: Binary, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let b = T::truncate(op.imm);
     modify_with_flags(exec, op, |flags, a| O::apply(flags, a, b))
 }
@@ -220,33 +225,38 @@ fn compare<O: Compare>(instr: &Instruction) -> Option<Handler> {
     })
 }
 
-fn compare_rr<O: Compare, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn compare_rr<O: Compare, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let (a, b) = (exec.reg::<T>(op.dst), exec.reg::<T>(op.src));
     O::apply(&mut exec.cpu.flags, a, b);
     Ok(())
 }
 
-fn compare_ri<O: Compare, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn compare_ri<O: Compare, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let a = exec.reg::<T>(op.dst);
     O::apply(&mut exec.cpu.flags, a, T::truncate(op.imm));
     Ok(())
 }
 
-fn compare_rm<O: Compare, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn compare_rm<O: Compare, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let b = exec.load::<T>(op)?;
     let a = exec.reg::<T>(op.dst);
     O::apply(&mut exec.cpu.flags, a, b);
     Ok(())
 }
 
-fn compare_mr<O: Compare, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn compare_mr<O: Compare, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let a = exec.load::<T>(op)?;
     let b = exec.reg::<T>(op.src);
     O::apply(&mut exec.cpu.flags, a, b);
     Ok(())
 }
 
-fn compare_mi<O: Compare, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn compare_mi<O: Compare, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let a = exec.load::<T>(op)?;
     O::apply(&mut exec.cpu.flags, a, T::truncate(op.imm));
     Ok(())
@@ -261,7 +271,8 @@ fn unary<O: Unary>(instr: &Instruction) -> Option<Handler> {
     })
 }
 
-fn unary_r<O: Unary, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn unary_r<O: Unary, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let a = exec.reg::<T>(op.dst);
     let r = O::apply(&mut exec.cpu.flags, a);
     exec.set_reg(op.dst, r);
@@ -282,7 +293,8 @@ fn shift<O: Shift>(instr: &Instruction) -> Option<Handler> {
     })
 }
 
-fn shift_ri<O: Shift, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn shift_ri<O: Shift, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let a = exec.reg::<T>(op.dst);
     let r = O::apply(&mut exec.cpu.flags, a, op.imm as u8);
     exec.set_reg(op.dst, r);
@@ -374,7 +386,8 @@ fn multiply<O: Multiply, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     Ok(())
 }
 
-fn imul_two<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn imul_two<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let b = exec.load_or_src::<T>(op)?;
     let a = exec.reg::<T>(op.dst);
     let (r, _) = alu::imul(&mut exec.cpu.flags, a, b);

@@ -28,6 +28,7 @@
 mod bits;
 mod cache;
 mod control;
+mod fast;
 mod features;
 mod integer;
 mod lower;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aero_cpu::{Exception, Exec, SegReg};
 use iced_x86::{Code, CodeSize, Instruction, Mnemonic, OpKind, Register};
 
+use crate::fast::Fast;
 use crate::op::{Address, HIGH_BYTE, Handler, NO_REGISTER, Op, OpFlags, Outcome};
 use crate::{bits, control, integer, moves, sse, stack, string, system, x87};
 
@@ -40,7 +41,7 @@ pub fn lower(instr: &Instruction) -> Op {
         address: Address::Bare64,
         flags: OpFlags::empty(),
         len: instr.len() as u8,
-        extra: 0,
+        fast: Fast::Called,
         code: instr.code() as u16,
     };
     if instr.is_invalid() {
@@ -90,7 +91,7 @@ fn set_operands(instr: &Instruction, op: &mut Op) {
                 };
                 op.imm = u64::from(offset) | u64::from(instr.far_branch_selector()) << 32;
             }
-            OpKind::Immediate8_2nd => op.extra = instr.immediate8_2nd(),
+            OpKind::Immediate8_2nd => op.imm |= u64::from(instr.immediate8_2nd()) << 16,
             OpKind::MemorySegSI | OpKind::MemorySegDI | OpKind::MemoryESDI => {
                 set_implied_address(instr, op, kind, Address::Any16);
             }
@@ -234,14 +235,33 @@ pub(crate) fn is_register(instr: &Instruction, operand: u32) -> bool {
     instr.op_kind(operand) == OpKind::Register
 }
 
+/// The pointer to a handler, always the same for the same one: the compiler may make several copies of
+/// a function, but makes one of this, and [`Fast`] knows handlers by their pointers.
+pub(crate) fn called<F>(_: F) -> Handler
+where
+    F: Fn(&mut Exec<'_>, &Op) -> Outcome + Copy,
+{
+    #[inline(never)]
+    fn call<F>(exec: &mut Exec<'_>, op: &Op) -> Outcome
+    where
+        F: Fn(&mut Exec<'_>, &Op) -> Outcome + Copy,
+    {
+        const { assert!(size_of::<F>() == 0, "handlers are functions, with nothing captured") };
+        // SAFETY: `called` was given a value of this type, which has no size and can be copied.
+        let handler: F = unsafe { std::mem::zeroed() };
+        handler(exec, op)
+    }
+    call::<F>
+}
+
 /// Chooses a handler by operand size in bytes: 1, 2, 4 or 8.
 macro_rules! by_size {
     ($size:expr, $f:ident $(, $g:ty)*) => {
         match $size {
-            1 => $f::<$($g,)* u8>,
-            2 => $f::<$($g,)* u16>,
-            4 => $f::<$($g,)* u32>,
-            8 => $f::<$($g,)* u64>,
+            1 => $crate::lower::called($f::<$($g,)* u8>),
+            2 => $crate::lower::called($f::<$($g,)* u16>),
+            4 => $crate::lower::called($f::<$($g,)* u32>),
+            8 => $crate::lower::called($f::<$($g,)* u64>),
             _ => return None,
         }
     };
@@ -252,9 +272,9 @@ pub(crate) use by_size;
 macro_rules! by_wide_size {
     ($size:expr, $f:ident $(, $g:ty)*) => {
         match $size {
-            2 => $f::<$($g,)* u16>,
-            4 => $f::<$($g,)* u32>,
-            8 => $f::<$($g,)* u64>,
+            2 => $crate::lower::called($f::<$($g,)* u16>),
+            4 => $crate::lower::called($f::<$($g,)* u32>),
+            8 => $crate::lower::called($f::<$($g,)* u64>),
             _ => return None,
         }
     };
@@ -264,14 +284,16 @@ pub(crate) use by_wide_size;
 /// Chooses among the 16 instances of a handler with a condition as its first parameter.
 macro_rules! by_condition {
     ($cc:expr, $f:ident $(, $g:ty)*) => {
+        by_condition!(@ $cc, $f, [$($g),*], 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    };
+    (@ $cc:expr, $f:ident, $g:tt, $($n:literal)*) => {
         match $cc {
-            0 => $f::<0 $(, $g)*>, 1 => $f::<1 $(, $g)*>, 2 => $f::<2 $(, $g)*>,
-            3 => $f::<3 $(, $g)*>, 4 => $f::<4 $(, $g)*>, 5 => $f::<5 $(, $g)*>,
-            6 => $f::<6 $(, $g)*>, 7 => $f::<7 $(, $g)*>, 8 => $f::<8 $(, $g)*>,
-            9 => $f::<9 $(, $g)*>, 10 => $f::<10 $(, $g)*>, 11 => $f::<11 $(, $g)*>,
-            12 => $f::<12 $(, $g)*>, 13 => $f::<13 $(, $g)*>, 14 => $f::<14 $(, $g)*>,
-            _ => $f::<15 $(, $g)*>,
+            $($n => by_condition!(@one $f, $g, $n),)*
+            _ => return None,
         }
+    };
+    (@one $f:ident, [$($g:ty),*], $n:literal) => {
+        $crate::lower::called($f::<$n $(, $g)*>)
     };
 }
 pub(crate) use by_condition;

@@ -5,7 +5,7 @@ use aero_cpu::{Exec, Mode, SegReg, Shadow};
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 use crate::lower::{
-    by_condition, by_size, by_wide_size, gpr_size, is_memory, is_register, operand_bytes,
+    by_condition, by_size, by_wide_size, called, gpr_size, is_memory, is_register, operand_bytes,
 };
 use crate::op::{Address, Handler, NO_REGISTER, Op, OpFlags, Outcome};
 use crate::operands::{Int, Operands, segment};
@@ -18,9 +18,9 @@ pub(crate) fn lower(instr: &Instruction, op: &mut Op) -> Option<Handler> {
             // An address of fewer bits than the operand is zero-extended, one of more truncated.
             let form = op.address;
             match (gpr_size(instr.op0_register()), form) {
-                (8, Address::Base64) => lea_base,
-                (8, Address::Index64) => lea_index,
-                (4, Address::Base32) => lea_base32,
+                (8, Address::Base64) => called(lea_base),
+                (8, Address::Index64) => called(lea_index),
+                (4, Address::Base32) => called(lea_base32),
                 (size, _) => by_wide_size!(size, lea),
             }
         }
@@ -53,7 +53,7 @@ pub(crate) fn lower(instr: &Instruction, op: &mut Op) -> Option<Handler> {
         }
         M::Cbw => cbw,
         M::Cwde => cwde,
-        M::Cdqe => cdqe,
+        M::Cdqe => called(cdqe),
         M::Cwd => cwd::<u16>,
         M::Cdq => cwd::<u32>,
         M::Cqo => cwd::<u64>,
@@ -70,13 +70,13 @@ fn mov(instr: &Instruction, op: &mut Op) -> Option<Handler> {
             by_size!(gpr_size(first), mov_rr)
         }
         (Reg, Memory) if gpr_size(first) != 0 => match (gpr_size(first), op.address) {
-            (4, Address::Base64) => mov_rm_base::<u32>,
-            (8, Address::Base64) => mov_rm_base::<u64>,
+            (4, Address::Base64) => called(mov_rm_base::<u32>),
+            (8, Address::Base64) => called(mov_rm_base::<u64>),
             (size, _) => by_size!(size, mov_rm),
         },
         (Memory, Reg) if gpr_size(second) != 0 => match (gpr_size(second), op.address) {
-            (4, Address::Base64) => mov_mr_base::<u32>,
-            (8, Address::Base64) => mov_mr_base::<u64>,
+            (4, Address::Base64) => called(mov_mr_base::<u32>),
+            (8, Address::Base64) => called(mov_mr_base::<u64>),
             (size, _) => by_size!(size, mov_mr),
         },
         // Segment registers: 16 bits in memory whatever the operand size.
@@ -106,24 +106,28 @@ fn mov(instr: &Instruction, op: &mut Op) -> Option<Handler> {
     })
 }
 
-fn mov_rr<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn mov_rr<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let value = exec.reg::<T>(op.src);
     exec.set_reg(op.dst, value);
     Ok(())
 }
 
-fn mov_ri<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn mov_ri<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     exec.set_reg(op.dst, T::truncate(op.imm));
     Ok(())
 }
 
-fn mov_rm<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn mov_rm<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let value = exec.load::<T>(op)?;
     exec.set_reg(op.dst, value);
     Ok(())
 }
 
-fn mov_mr<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn mov_mr<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let value = exec.reg::<T>(op.src);
     Ok(exec.store(op, value)?)
 }
@@ -134,20 +138,23 @@ fn base_offset(exec: &Exec<'_>, op: &Op) -> u64 {
     exec.cpu.regs[usize::from(op.base & 15)].wrapping_add(op.disp as i64 as u64)
 }
 
-fn mov_rm_base<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn mov_rm_base<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let offset = base_offset(exec, op);
     let value = exec.read::<T>(op.seg, offset)?;
     exec.set_reg(op.dst, value);
     Ok(())
 }
 
-fn mov_mr_base<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn mov_mr_base<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let offset = base_offset(exec, op);
     let value = exec.reg::<T>(op.src);
     Ok(exec.write(op.seg, offset, value)?)
 }
 
-fn mov_mi<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn mov_mi<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     Ok(exec.store(op, T::truncate(op.imm))?)
 }
 
@@ -208,26 +215,30 @@ fn mov_to_dr(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     Ok(exec.write_dr(op.dst.into(), value)?)
 }
 
-fn lea<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn lea<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let offset = exec.offset(op);
     exec.set_reg(op.dst, T::truncate(offset));
     Ok(())
 }
 
-fn lea_base(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn lea_base(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let offset = base_offset(exec, op);
     exec.set_reg(op.dst, offset);
     Ok(())
 }
 
-fn lea_index(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn lea_index(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let index = exec.cpu.regs[usize::from(op.index & 15)] << (op.scale & 3);
     let offset = base_offset(exec, op).wrapping_add(index);
     exec.set_reg(op.dst, offset);
     Ok(())
 }
 
-fn lea_base32(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn lea_base32(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let offset = base_offset(exec, op) as u32;
     exec.set_reg(op.dst, offset);
     Ok(())
@@ -239,12 +250,12 @@ fn extend<const SIGNED: bool>(instr: &Instruction) -> Option<Handler> {
     macro_rules! pick {
         ($source:ty) => {
             match (gpr_size(instr.op0_register()), memory) {
-                (2, false) => extend_rr::<$source, u16, SIGNED>,
-                (4, false) => extend_rr::<$source, u32, SIGNED>,
-                (8, false) => extend_rr::<$source, u64, SIGNED>,
-                (2, true) => extend_rm::<$source, u16, SIGNED>,
-                (4, true) => extend_rm::<$source, u32, SIGNED>,
-                (8, true) => extend_rm::<$source, u64, SIGNED>,
+                (2, false) => called(extend_rr::<$source, u16, SIGNED>),
+                (4, false) => called(extend_rr::<$source, u32, SIGNED>),
+                (8, false) => called(extend_rr::<$source, u64, SIGNED>),
+                (2, true) => called(extend_rm::<$source, u16, SIGNED>),
+                (4, true) => called(extend_rm::<$source, u32, SIGNED>),
+                (8, true) => called(extend_rm::<$source, u64, SIGNED>),
                 _ => return None,
             }
         };
@@ -262,13 +273,21 @@ fn extended<S: Int, T: Int, const SIGNED: bool>(value: S) -> T {
     T::truncate(if SIGNED { value.sx() as u64 } else { value.zx() })
 }
 
-fn extend_rr<S: Int, T: Int, const SIGNED: bool>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn extend_rr<S: Int, T: Int, const SIGNED: bool>(
+    exec: &mut Exec<'_>,
+    op: &Op,
+) -> Outcome {
     let value = exec.reg::<S>(op.src);
     exec.set_reg(op.dst, extended::<S, T, SIGNED>(value));
     Ok(())
 }
 
-fn extend_rm<S: Int, T: Int, const SIGNED: bool>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn extend_rm<S: Int, T: Int, const SIGNED: bool>(
+    exec: &mut Exec<'_>,
+    op: &Op,
+) -> Outcome {
     let value = exec.load::<S>(op)?;
     exec.set_reg(op.dst, extended::<S, T, SIGNED>(value));
     Ok(())
@@ -314,13 +333,15 @@ fn cwde(exec: &mut Exec<'_>, _: &Op) -> Outcome {
     Ok(())
 }
 
-fn cdqe(exec: &mut Exec<'_>, _: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn cdqe(exec: &mut Exec<'_>, _: &Op) -> Outcome {
     let value = exec.reg::<u32>(0).sx();
     exec.set_reg(0, value as u64);
     Ok(())
 }
 
-fn cwd<T: Int>(exec: &mut Exec<'_>, _: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn cwd<T: Int>(exec: &mut Exec<'_>, _: &Op) -> Outcome {
     let sign = exec.reg::<T>(0).sx() >> 63;
     exec.set_reg(2, T::truncate(sign as u64));
     Ok(())

@@ -2,6 +2,8 @@
 
 use aero_cpu::{Exception, Exec, SegReg};
 
+use crate::fast::Fast;
+
 /// A fault that an instruction ends with. Boxed, so that the outcome of a handler is one register;
 /// `?` turns an [`Exception`] into it.
 pub type Fault = Box<Exception>;
@@ -55,8 +57,8 @@ bitflags::bitflags! {
         /// The last instruction of a block: it may transfer control, or change what decoding or the
         /// taking of interrupts depends on.
         const END = 1 << 4;
-        /// REX.W.
-        const REX_W = 1 << 5;
+        /// With [`END`](Self::END): does nothing but set the next instruction's address.
+        const BRANCH = 1 << 5;
     }
 }
 
@@ -98,8 +100,8 @@ pub struct Op {
     pub flags: OpFlags,
     /// Length of the encoding in bytes.
     pub len: u8,
-    /// A small number for the handler's own use.
-    pub extra: u8,
+    /// How the run loop executes it: by its handler, or inline.
+    pub(crate) fast: Fast,
     /// The `iced_x86::Code`, for handlers that serve several instructions.
     pub code: u16,
 }

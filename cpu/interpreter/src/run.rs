@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use aero_bus::{PAGE_SIZE, PageVersions};
 use aero_cpu::bits::rflags;
 use aero_cpu::{
     CpuBackend, CpuExit, CpuSignals, Exception, Exec, ExecResult, Platform, RunOutcome, Signal,
@@ -9,7 +10,7 @@ use aero_cpu::{
 };
 
 use crate::cache::{Cache, Key, MAX_INSTRUCTION, decode_one};
-use crate::op::Op;
+use crate::fast::{Row, run_ops};
 
 /// A CPU backend that interprets. One can serve several processors of the same model: what it keeps is
 /// derived from physical memory alone.
@@ -29,52 +30,54 @@ impl Interpreter {
         Self { cache: Cache::new() }
     }
 
-    /// Executes the block at RIP, `most` instructions of it at most.
-    #[inline(always)]
-    fn execute(&mut self, exec: &mut Exec<'_>, most: u64) -> ExecResult<()> {
-        let rip = exec.cpu.rip;
-        let linear = exec.cpu.code_linear(rip);
-        let page = exec.fetch_code_page(linear)?;
-        let Some(host_page) = page.host_offset else { return execute_alone(exec) };
-        let host_offset = host_page | (linear % aero_bus::PAGE_SIZE);
-        let code_bits = exec.cpu.mode().code_bits();
-        let key = Key::new(host_offset, code_bits);
-        let block = match self.cache.find(key, page.version) {
-            Some(block) => *block,
-            None => match self.cache.find_or_decode(exec, key, host_offset, code_bits) {
-                Some(block) => *block,
-                None => return execute_alone(exec),
-            },
-        };
-        if u64::from(block.len) > exec.code_bytes_left(rip) {
-            return execute_alone(exec);
+    /// Executes blocks from RIP on, `most` instructions at most, until there is something to look at
+    /// between two instructions. A fault of fetching is returned.
+    fn execute(
+        &mut self,
+        exec: &mut Exec<'_>,
+        versions: &PageVersions,
+        most: u64,
+    ) -> ExecResult<()> {
+        let end = exec.retired.saturating_add(most);
+        // Blocks that follow each other within a page need no new translation.
+        loop {
+            let rip = exec.cpu.rip;
+            let linear = exec.cpu.code_linear(rip);
+            let page = exec.fetch_code_page(linear)?;
+            let Some(host_page) = page.host_offset else { return execute_alone(exec) };
+            let code_bits = exec.cpu.mode().code_bits();
+            let page_rip = rip.wrapping_sub(linear % PAGE_SIZE);
+            let word = versions.word(host_page);
+            loop {
+                let offset = exec.cpu.rip.wrapping_sub(page_rip);
+                if offset >= PAGE_SIZE {
+                    break;
+                }
+                let host_offset = host_page + offset;
+                let key = Key::new(host_offset, code_bits);
+                let version = word.load(Ordering::Acquire) & !PageVersions::HAS_CODE;
+                let block = match self.cache.find(key, version) {
+                    Some(block) => block,
+                    None => match self.cache.find_or_decode(exec, key, host_offset, code_bits) {
+                        Some(block) => block,
+                        None => return execute_alone(exec),
+                    },
+                };
+                if u64::from(block.len) > exec.code_bytes_left(exec.cpu.rip) {
+                    return execute_alone(exec);
+                }
+                let ops = self.cache.ops(block);
+                let left = usize::try_from(end - exec.retired).unwrap_or(usize::MAX);
+                let (ops, whole) = match ops.get(..left) {
+                    Some(part) => (part, false),
+                    None => (ops, true),
+                };
+                if run_ops(exec, ops) == Row::Boundary || !whole || has_events(exec) {
+                    return Ok(());
+                }
+            }
         }
-        let ops = self.cache.ops(&block);
-        let count = usize::try_from(most).unwrap_or(usize::MAX).min(ops.len());
-        run_ops(exec, &ops[..count]);
-        Ok(())
     }
-}
-
-/// Executes ops in a row from RIP on. A fault ends them, and is delivered.
-#[inline(always)]
-fn run_ops(exec: &mut Exec<'_>, ops: &[Op]) {
-    exec.look = false;
-    let mut rip = exec.cpu.rip;
-    for op in ops {
-        exec.cpu.rip = rip;
-        rip = rip.wrapping_add(op.len.into());
-        exec.next_rip = rip;
-        if let Err(fault) = (op.handler)(exec, op) {
-            exec.raise(*fault);
-            return;
-        }
-        exec.retired += 1;
-        if exec.look {
-            break;
-        }
-    }
-    exec.cpu.rip = exec.next_rip & exec.cpu.linear_mask();
 }
 
 /// Executes one instruction that is not kept: it crosses a page or the end of its segment, or lies in
@@ -116,6 +119,7 @@ impl CpuBackend for Interpreter {
         signals: &CpuSignals,
         platform: &mut dyn Platform,
     ) -> RunOutcome {
+        let versions = platform.memory().ram().versions().clone();
         let mut exec = Exec::new(cpu, signals, platform);
         loop {
             let mut stepping = !exec.cpu.attention.is_empty();
@@ -129,7 +133,8 @@ impl CpuBackend for Interpreter {
             if left == 0 {
                 return RunOutcome { retired: exec.retired, exit: CpuExit::Budget };
             }
-            if let Err(fault) = self.execute(&mut exec, if stepping { 1 } else { left }) {
+            let most = if stepping { 1 } else { left };
+            if let Err(fault) = self.execute(&mut exec, &versions, most) {
                 exec.raise(fault);
             }
         }

@@ -3,7 +3,7 @@
 use aero_cpu::{Exec, RSP, SegReg, Shadow};
 use iced_x86::{Code, Instruction, Mnemonic, OpKind, Register};
 
-use crate::lower::{by_wide_size, gpr_size, operand_bytes};
+use crate::lower::{by_wide_size, called, gpr_size, operand_bytes};
 use crate::op::{Handler, Op, OpFlags, Outcome};
 use crate::operands::{Int, Operands, operand_size, segment};
 
@@ -49,9 +49,9 @@ fn push(instr: &Instruction) -> Option<Handler> {
             size => by_wide_size!(size, push_r),
         },
         OpKind::Memory => by_wide_size!(operand_bytes(instr, 0), push_m),
-        OpKind::Immediate8to16 | OpKind::Immediate16 => push_i::<u16>,
-        OpKind::Immediate8to32 | OpKind::Immediate32 => push_i::<u32>,
-        _ => push_i::<u64>,
+        OpKind::Immediate8to16 | OpKind::Immediate16 => called(push_i::<u16>),
+        OpKind::Immediate8to32 | OpKind::Immediate32 => called(push_i::<u32>),
+        _ => called(push_i::<u64>),
     })
 }
 
@@ -93,12 +93,14 @@ fn pop(instr: &Instruction, op: &mut Op) -> Option<Handler> {
     })
 }
 
-fn push_r<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn push_r<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let value = exec.reg::<T>(op.dst);
     Ok(exec.push(value)?)
 }
 
-fn push_i<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn push_i<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     Ok(exec.push(T::truncate(op.imm))?)
 }
 
@@ -113,7 +115,8 @@ fn push_segment<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     Ok(exec.push(T::truncate(selector.into()))?)
 }
 
-fn pop_r<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn pop_r<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     let value = exec.pop::<T>()?;
     // After the increment, so that POP RSP leaves what was popped.
     exec.set_reg(op.dst, value);
@@ -188,7 +191,7 @@ fn popf<T: Int>(exec: &mut Exec<'_>, _: &Op) -> Outcome {
 const RBP: u8 = 5;
 
 fn enter<T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
-    let level = u64::from(op.extra & 31);
+    let level = op.imm >> 16 & 31;
     let mask = exec.cpu.stack_mask();
     let mut pointer = exec.stack_pointer();
     let mut push = |exec: &mut Exec<'_>, value: T| {

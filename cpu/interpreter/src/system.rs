@@ -5,7 +5,7 @@ use aero_cpu::{Exec, ExecResult, Mode, SegReg};
 use iced_x86::{Code, Instruction, Mnemonic};
 
 use crate::control::far_pointer;
-use crate::lower::{by_wide_size, gpr_size, is_register, operand_bytes};
+use crate::lower::{by_wide_size, called, gpr_size, is_register, operand_bytes};
 use crate::op::{Handler, Op, OpFlags, Outcome};
 use crate::operands::{Int, Operands};
 
@@ -22,9 +22,9 @@ pub(crate) fn lower(instr: &Instruction, op: &mut Op) -> Option<Handler> {
 fn ordinary(instr: &Instruction) -> Option<Handler> {
     use Mnemonic as M;
     Some(match instr.mnemonic() {
-        M::Nop | M::Pause | M::Prefetch | M::Prefetchw | M::Reservednop => nop,
-        M::Lfence | M::Mfence => nop,
-        M::Sfence => nop,
+        M::Nop | M::Pause | M::Prefetch | M::Prefetchw | M::Reservednop => called(nop),
+        M::Lfence | M::Mfence => called(nop),
+        M::Sfence => called(nop),
         M::Clflush => clflush,
         M::Cpuid => |exec, _| Ok(exec.cpuid()?),
         M::Rdtsc => |exec, _| Ok(exec.rdtsc()?),
@@ -76,7 +76,8 @@ fn ending(instr: &Instruction) -> Option<Handler> {
     })
 }
 
-fn nop(_: &mut Exec<'_>, _: &Op) -> Outcome {
+#[inline(always)]
+pub(crate) fn nop(_: &mut Exec<'_>, _: &Op) -> Outcome {
     Ok(())
 }
 
