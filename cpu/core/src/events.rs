@@ -37,8 +37,10 @@ impl Exec<'_> {
             Activity::Halted | Activity::WaitForSipi => return Some(CpuExit::Halted),
             Activity::Shutdown => return Some(CpuExit::Shutdown),
         }
+        // MOV SS and POP SS hide a breakpoint at the instruction after them (section 18.3.1.1).
         if self.cpu.attention.contains(Attention::CODE_BREAKPOINT)
             && !self.cpu.flags.has(rflags::RF)
+            && self.cpu.shadow != Shadow::MovSs
         {
             let hits = self.cpu.code_breakpoint_hits();
             if hits != 0 {

@@ -130,6 +130,21 @@ fn an_instruction_breakpoint_faults_before_it_unless_rf_is_set() {
 }
 
 #[test]
+fn mov_ss_hides_an_instruction_breakpoint_behind_it() {
+    let mut m = Machine::protected();
+    let mut e = m.exec();
+    e.write_dr(0, 0x7001).unwrap();
+    e.write_dr(7, 1).unwrap();
+    e.hold_interrupts(Shadow::MovSs);
+    assert_eq!(boundary(&mut e, 0x7001), 0x7001);
+    assert_eq!(boundary(&mut e, 0x7002), 0x7002);
+    assert_eq!(boundary(&mut e, 0x7001), DB);
+    // STI holds off interrupts alone.
+    e.hold_interrupts(Shadow::Sti);
+    assert_eq!(boundary(&mut e, 0x7001), DB);
+}
+
+#[test]
 fn io_breakpoints_need_cr4_de() {
     let mut m = Machine::protected();
     let mut e = m.exec();
