@@ -7,6 +7,8 @@ use crate::{Exception, ExecResult};
 
 /// DR6 bits that always read as 1.
 const DR6_ONES: u64 = 0xffff_0ff0;
+/// DR6.B0 to B3.
+const DR6_BREAKPOINTS: u64 = 0xf;
 /// DR6.BD: a debug register was accessed with DR7.GD set.
 const DR6_DETECTED: u64 = 1 << 13;
 /// DR6 bits that can be set: B0 to B3, BD, BS, BT.
@@ -114,6 +116,12 @@ impl Vcpu {
         }
     }
 
+    /// Sets DR6 for a debug exception: B0 to B3 show its breakpoints alone, the other bits stay until
+    /// software clears them (section 18.2.3).
+    pub(crate) fn report_in_dr6(&mut self, conditions: u64) {
+        self.dr[6] = self.dr[6] & !DR6_BREAKPOINTS | conditions;
+    }
+
     /// DR6 bits of the instruction breakpoints at `rip`.
     pub(crate) fn code_breakpoint_hits(&self) -> u64 {
         let linear = self.code_linear(self.rip);
@@ -135,7 +143,7 @@ impl Exec<'_> {
         };
         self.require_cpl0()?;
         if self.cpu.dr[7] & DR7_GENERAL_DETECT != 0 {
-            self.cpu.dr[6] |= DR6_DETECTED;
+            self.cpu.report_in_dr6(DR6_DETECTED);
             return Err(Exception::db());
         }
         Ok(n as usize)

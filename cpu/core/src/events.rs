@@ -44,7 +44,7 @@ impl Exec<'_> {
         {
             let hits = self.cpu.code_breakpoint_hits();
             if hits != 0 {
-                self.cpu.dr[6] |= hits;
+                self.cpu.report_in_dr6(hits);
                 self.raise(Exception::db());
                 return (self.cpu.activity == Activity::Shutdown).then_some(CpuExit::Shutdown);
             }
@@ -70,8 +70,11 @@ impl Exec<'_> {
             && self.retired > mark
         {
             self.cpu.step_mark = None;
-            self.cpu.pending_dr6 |= DR6_SINGLE_STEP;
-            self.cpu.attention.insert(Attention::DEBUG_TRAP);
+            // The step of MOV SS and POP SS is lost, not late (section 6.8.3).
+            if self.cpu.shadow != Shadow::MovSs {
+                self.cpu.pending_dr6 |= DR6_SINGLE_STEP;
+                self.cpu.attention.insert(Attention::DEBUG_TRAP);
+            }
         }
         self.cpu.step_changed();
     }
@@ -111,8 +114,8 @@ impl Exec<'_> {
         if self.cpu.pending_dr6 == 0 || self.cpu.shadow == Shadow::MovSs {
             return false;
         }
-        self.cpu.dr[6] |= self.cpu.pending_dr6;
-        self.cpu.pending_dr6 = 0;
+        let hits = std::mem::take(&mut self.cpu.pending_dr6);
+        self.cpu.report_in_dr6(hits);
         self.cpu.attention.remove(Attention::DEBUG_TRAP);
         if matches!(self.cpu.activity, Activity::Shutdown | Activity::WaitForSipi) {
             return false;
@@ -123,8 +126,9 @@ impl Exec<'_> {
     }
 
     fn take_nmi(&mut self) -> bool {
+        // Whether STI holds off an NMI is up to the processor; most do.
         if self.cpu.nmi_blocked
-            || self.cpu.shadow == Shadow::MovSs
+            || self.cpu.shadow != Shadow::None
             || !self.signals.pending().contains(Signal::NMI)
         {
             return false;

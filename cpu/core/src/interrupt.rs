@@ -139,6 +139,7 @@ impl Exec<'_> {
             Origin::Software => 0,
             _ => 1,
         };
+        let held = self.cpu.pending_dr6;
         let result = match self.cpu.mode {
             Mode::Real => self.deliver_real(event),
             mode if mode.is_long() => self.deliver_long(event),
@@ -152,6 +153,11 @@ impl Exec<'_> {
             if event.vector == vector::DB && event.origin != Origin::Software {
                 // General detect is off in the handler.
                 self.cpu.dr[7] &= !(1 << 13);
+                // What MOV SS has held back comes with it.
+                self.cpu.dr[6] |= held;
+                self.cpu.pending_dr6 &= !held;
+                let left = self.cpu.pending_dr6 != 0;
+                self.cpu.attention.set(Attention::DEBUG_TRAP, left);
             }
         }
         result

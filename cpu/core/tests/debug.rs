@@ -90,7 +90,8 @@ fn a_data_breakpoint_traps_after_the_access() {
     assert_eq!(e.cpu.dr[6] & 0xf, 1);
     e.read_u64(DS, 0x5001).unwrap();
     assert_eq!(boundary(&mut e, 0x8011), DB);
-    assert_eq!(e.cpu.dr[6] & 0xf, 3);
+    // The other breakpoint's bit is gone.
+    assert_eq!(e.cpu.dr[6] & 0xf, 2);
     e.write_dr(7, 0).unwrap();
     e.write_u8(DS, 0x5007, 1).unwrap();
     assert_eq!(boundary(&mut e, 0x8012), 0x8012);
@@ -127,6 +128,41 @@ fn an_instruction_breakpoint_faults_before_it_unless_rf_is_set() {
     assert_eq!(boundary(&mut e, 0x7002), 0x7002);
     assert!(!e.cpu.flags.has(rflags::RF));
     assert_eq!(boundary(&mut e, 0x7001), DB);
+}
+
+#[test]
+fn mov_ss_loses_its_own_single_step() {
+    let mut m = Machine::protected();
+    m.cpu.flags.set_rflags(rflags::TF);
+    m.cpu.mode_changed();
+    let mut e = m.exec();
+    e.service_events();
+    e.hold_interrupts(Shadow::MovSs);
+    assert_eq!(boundary(&mut e, 0x7001), 0x7001);
+    // INT1 comes alone: no step is reported with it.
+    e.next_rip = 0x7002;
+    e.int1().unwrap();
+    let handler = e.next_rip;
+    assert_eq!(boundary(&mut e, handler), DB);
+    assert_eq!(e.cpu.dr[6] & 0x400f, 0);
+}
+
+#[test]
+fn a_data_breakpoint_that_mov_ss_holds_back_comes_with_int1() {
+    let mut m = Machine::protected();
+    let mut e = m.exec();
+    e.write_dr(0, 0x5004).unwrap();
+    e.write_dr(7, 0xf_0001).unwrap();
+    e.read_u32(DS, 0x5004).unwrap();
+    e.hold_interrupts(Shadow::MovSs);
+    assert_eq!(boundary(&mut e, 0x7001), 0x7001);
+    e.next_rip = 0x7002;
+    e.int1().unwrap();
+    assert_eq!(e.cpu.dr[6] & 0xf, 1);
+    let handler = e.next_rip;
+    assert_eq!(boundary(&mut e, handler), DB);
+    assert_eq!(boundary(&mut e, DB + 1), DB + 1);
+    assert_eq!(e.pop::<u32>(), Ok(0x7002));
 }
 
 #[test]
