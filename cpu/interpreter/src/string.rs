@@ -141,7 +141,7 @@ fn span<T: Int>(exec: &Exec<'_>, op: &Op, seg: SegReg, register: usize, most: u6
     let offset = exec.cpu.regs[register] & mask;
     let in_page = (exec.cpu.seg(seg).fast_base.wrapping_add(offset)) % PAGE_SIZE;
     if exec.cpu.flags.df() {
-        if in_page + T::SIZE > PAGE_SIZE {
+        if most == 0 || in_page + T::SIZE > PAGE_SIZE {
             return Span { lowest: 0, count: 0 };
         }
         // Down to the start of the page or of the segment.

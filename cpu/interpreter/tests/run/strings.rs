@@ -238,3 +238,16 @@ fn single_steps_come_after_each_element() {
     assert_eq!(m.vector(), u64::from(vector::DB));
     assert_eq!((m.reg(RCX), m.read_u64(m.reg(RSP))), (2, at));
 }
+
+#[test]
+fn a_copy_downwards_may_begin_with_an_element_that_crosses_a_page() {
+    // REP MOVSW.
+    let mut m = Machine::long().with_bytes(&[0xf3, 0x66, 0xa5, 0xf4]);
+    m.write(DATA + 0x100, &[1, 2, 3, 4]);
+    m.cpu.flags.set(rflags::DF, true);
+    m.cpu.regs[RSI] = DATA + 0x102;
+    m.cpu.regs[RDI] = DATA + 0xfff;
+    m.cpu.regs[RCX] = 2;
+    m.run();
+    assert_eq!(m.read(DATA + 0xffd, 4), [1, 2, 3, 4]);
+}
