@@ -5,7 +5,7 @@ use std::fmt::Write;
 use iced_x86::Instruction;
 
 use crate::case::{DEAD, HANG, Input, Output, fx};
-use crate::layout::image_address;
+use crate::layout::{image_address, image_offset, selector};
 use crate::undefined::{Undefined, undefined};
 
 /// Names of the general-purpose registers.
@@ -23,6 +23,13 @@ pub fn differences(
 ) -> String {
     let u = undefined(input, instruction, host);
     let mut text = String::new();
+    let goes_on = guest.vector == 13 || guest.state.rip != input.state.rip;
+    if u.may_fault && matches!(host.vector, 12..=14) && goes_on {
+        return text;
+    }
+    if u.may_be_pending && guest.vector == 16 {
+        return text;
+    }
     if host.vector != guest.vector {
         let _ = write!(text, " exception {}/{}", exception(host), exception(guest),);
         // The rest follows from this.
@@ -35,21 +42,30 @@ pub fn differences(
     };
     differ("error", host.error.into(), guest.error.into());
     if host.vector == 14 {
-        differ("cr2", host.cr2, guest.cr2);
+        let near = u.cr2.is_some_and(|(first, last)| {
+            let inside = |a: u64| a.wrapping_sub(first) <= last.wrapping_sub(first);
+            inside(host.cr2) && inside(guest.cr2)
+        });
+        if !near {
+            differ("cr2", host.cr2, guest.cr2);
+        }
     }
-    let width = if input.bits == 64 { u64::MAX } else { 0xffff_ffff };
+    // The upper halves mean nothing in 32-bit code, even if it was reached from 64-bit code just now.
+    let narrow = input.bits == 32 || host.selectors[0] == selector::CODE32;
+    let width = if narrow { 0xffff_ffff } else { u64::MAX };
     differ("rip", host.state.rip & width, guest.state.rip & width);
     differ("cs", host.selectors[0].into(), guest.selectors[0].into());
     differ("ss", host.selectors[1].into(), guest.selectors[1].into());
     let defined = !u.flags;
     differ("rflags", host.state.rflags & defined, guest.state.rflags & defined);
     let registers = if input.bits == 64 { 16 } else { 8 };
-    for i in 0..registers {
+    for (i, name) in REGISTERS.iter().enumerate().take(registers) {
         let mask = match u.register {
+            _ if u.registers => 0,
             Some((number, bits)) if number == i => width & !bits,
             _ => width,
         };
-        differ(REGISTERS[i], host.state.regs[i] & mask, guest.state.regs[i] & mask);
+        differ(name, host.state.regs[i] & mask, guest.state.regs[i] & mask);
     }
     fpu(&mut text, &u, input, host, guest);
     memory(&mut text, &u, instruction, host, guest);
@@ -73,12 +89,14 @@ fn fpu(text: &mut String, u: &Undefined, input: &Input, host: &Output, guest: &O
         }
     };
     differ("fcw", a.u16(fx::FCW), b.u16(fx::FCW));
-    differ("fsw", a.u16(fx::FSW) & !u.status, b.u16(fx::FSW) & !u.status);
-    differ("ftw", a.u16(fx::FTW) & 0xff, b.u16(fx::FTW) & 0xff);
-    for i in 0..8 {
-        let (x, y) = (a.st(i), b.st(i));
-        if x != y && !(i < 2 && ulps(x, y) <= u.x87_ulps) {
-            let _ = write!(text, " st{i} {:04x}:{:016x}/{:04x}:{:016x}", x.0, x.1, y.0, y.1);
+    if !u.x87 {
+        differ("fsw", a.u16(fx::FSW) & !u.status, b.u16(fx::FSW) & !u.status);
+        differ("ftw", a.u16(fx::FTW) & 0xff, b.u16(fx::FTW) & 0xff);
+        for i in 0..8 {
+            let (x, y) = (a.st(i), b.st(i));
+            if x != y && !(i < 2 && ulps(x, y) <= u.x87_ulps) {
+                let _ = write!(text, " st{i} {:04x}:{:016x}/{:04x}:{:016x}", x.0, x.1, y.0, y.1);
+            }
         }
     }
     if a.u32(fx::MXCSR) != b.u32(fx::MXCSR) {
@@ -115,8 +133,17 @@ fn memory(text: &mut String, u: &Undefined, _: &Instruction, host: &Output, gues
     if u.memory {
         return;
     }
-    let same =
-        host.words == guest.words && host.rest == guest.rest && host.changed().eq(guest.changed());
+    // It may lie in two words.
+    let mask = |place: u16| match u.mxcsr_mask.and_then(image_offset) {
+        Some(at) => (at..at + 4)
+            .filter(|byte| byte / 8 == usize::from(place))
+            .fold(u64::MAX, |mask, byte| mask & !(0xff << (byte % 8 * 8))),
+        None => u64::MAX,
+    };
+    let masked = |(place, value): (u16, u64)| (place, value & mask(place));
+    let same = host.words == guest.words
+        && host.rest == guest.rest
+        && host.changed().map(masked).eq(guest.changed().map(masked));
     if same {
         return;
     }

@@ -93,6 +93,8 @@ pub fn excluded(code: Code, bits: u32) -> Option<&'static str> {
                 "FS and GS are the child process's"
             }
             C::Popw_SS | C::Popd_SS => "holds off what ends the case",
+            C::Sysretd if bits == 32 => "AMD has it outside of 64-bit mode",
+            C::Movsxd_r16_rm16 => "AMD's reads 32 bits of memory",
             C::Popw_CS => "was on one processor only",
             C::Sfence_F9
             | C::Sfence_FA

@@ -61,7 +61,13 @@ impl Generator {
         let mut encoder = Encoder::new(bits);
         encoder.encode(&built.instruction, rip).ok()?;
         let mut bytes = encoder.take_buffer();
-        add_prefix(rng, &mut bytes, bits);
+        // Near branches with an operand size prefix are the vendors' own business.
+        // So is LOCK before MOV from control registers.
+        let control =
+            built.instruction.op_register(0).is_cr() || built.instruction.op_register(1).is_cr();
+        if !built.instruction.is_near_branch() && !control {
+            add_prefix(rng, &mut bytes, bits);
+        }
         if bytes.len() > 15 {
             return None;
         }
@@ -80,6 +86,11 @@ impl Generator {
             } else {
                 return None;
             }
+        }
+        let last = rip + u64::from(input.code_len);
+        if matches!(code.mnemonic(), Mnemonic::Ud0 | Mnemonic::Ud1) && last + 8 > end {
+            // AMD's do not look at ModRM.
+            return None;
         }
         fill_state(rng, &mut input.state, code);
         for (number, value) in built.fixups {
@@ -106,7 +117,8 @@ impl Generator {
     pub fn is_safe(&mut self, input: &Input, instruction: &Instruction) -> bool {
         let info = self.info.info(instruction);
         for memory in info.used_memory() {
-            let Some(address) = memory.virtual_address(0, |r, _, _| Some(value(input, r))) else {
+            let Some(address) = memory.virtual_address(0, |r, _, _| Some(register_value(input, r)))
+            else {
                 return false;
             };
             let size = memory.memory_size().size() as u64;
@@ -127,11 +139,9 @@ impl Generator {
             return is_safe(frame.wrapping_sub(512), 512);
         }
         // A jump into the instruction itself may go round for ever.
-        if instruction.near_branch_target() != 0 {
+        if instruction.is_near_branch() && instruction.op_count() > 0 {
             let to = instruction.near_branch_target();
-            let start = input.state.rip;
-            return !(start..start + u64::from(input.code_len)).contains(&to)
-                && !(start.saturating_sub(0)..=start).contains(&to);
+            return !(instruction.ip()..instruction.next_ip()).contains(&to);
         }
         true
     }
@@ -204,10 +214,8 @@ impl Generator {
                     regs[7] = regs[6].wrapping_add(rng.below(80)).wrapping_sub(40);
                 }
             }
-            M::Loop | M::Loope | M::Loopne | M::Jcxz | M::Jecxz | M::Jrcxz => {
-                if rng.chance(50) {
-                    regs[1] = rng.pick(&[0, 1, 2, 0x1_0000_0000, 0x1_0000, 0xffff_ffff]);
-                }
+            M::Loop | M::Loope | M::Loopne | M::Jcxz | M::Jecxz | M::Jrcxz if rng.chance(50) => {
+                regs[1] = rng.pick(&[0, 1, 2, 0x1_0000_0000, 0x1_0000, 0xffff_ffff]);
             }
             M::Rol
             | M::Ror
@@ -218,23 +226,22 @@ impl Generator {
             | M::Sal
             | M::Sar
             | M::Shld
-            | M::Shrd => {
-                if !fixed(1) && rng.chance(70) {
-                    regs[1] = regs[1] & !0xff | rng.below(68);
-                }
+            | M::Shrd
+                if !fixed(1) && rng.chance(70) =>
+            {
+                regs[1] = regs[1] & !0xff | rng.below(68);
             }
-            M::Bt | M::Bts | M::Btr | M::Btc => {
-                if instruction.op1_kind() == OpKind::Register {
-                    let number = instruction.op1_register().number();
-                    if !fixed(number) {
-                        regs[number] = match rng.below(4) {
-                            0 => regs[number] & 0x3f,
-                            1 => rng.below(0x9000),
-                            2 => rng.below(0x9000).wrapping_neg(),
-                            _ => regs[number],
-                        };
-                    }
-                }
+            M::Bt | M::Bts | M::Btr | M::Btc
+                if instruction.op1_kind() == OpKind::Register
+                    && !fixed(instruction.op1_register().number()) =>
+            {
+                let offset = &mut regs[instruction.op1_register().number()];
+                *offset = match rng.below(4) {
+                    0 => *offset & 0x3f,
+                    1 => rng.below(0x9000),
+                    2 => rng.below(0x9000).wrapping_neg(),
+                    _ => *offset,
+                };
             }
             M::Enter => {
                 regs[RBP] = STACK + 0x200 + rng.below(0x1c00);
@@ -246,18 +253,21 @@ impl Generator {
                     target(rng, 8, input.bits)
                 };
             }
-            M::Xlatb => {}
-            M::Maskmovdqu | M::Maskmovq => {}
             M::Call | M::Jmp => {
+                if instruction.is_call_far_indirect() {
+                    // AMD uses the stack with the width that the new code segment gives it.
+                    regs[RSP] &= 0xffff_ffff;
+                }
                 if instruction.op0_kind() == OpKind::Register {
                     let number = instruction.op0_register().number();
-                    regs[number] = branch_target(rng);
+                    regs[number] = elsewhere(branch_target(rng), instruction);
                 }
             }
-            M::Mov if instruction.op0_register().is_segment_register() => {
-                if instruction.op1_kind() == OpKind::Register {
-                    regs[instruction.op1_register().number()] = data_selector(rng).into();
-                }
+            M::Mov
+                if instruction.op0_register().is_segment_register()
+                    && instruction.op1_kind() == OpKind::Register =>
+            {
+                regs[instruction.op1_register().number()] = data_selector(rng).into();
             }
             M::Lar | M::Lsl | M::Verr | M::Verw | M::Arpl => {
                 let operand = u32::from(matches!(instruction.mnemonic(), M::Lar | M::Lsl));
@@ -275,6 +285,10 @@ impl Generator {
                 }
             }
             _ => {}
+        }
+        if instruction.is_string_instruction() && instruction.code().is_privileged() {
+            // AMD checks the port of INS and OUTS even if nothing is to be done.
+            regs[1] |= 1;
         }
         if instruction.is_string_instruction() || rng.chance(5) {
             // The direction matters to nothing else, which is to be seen, too.
@@ -304,7 +318,8 @@ impl Generator {
             .used_memory()
             .iter()
             .filter_map(|memory| {
-                let address = memory.virtual_address(0, |r, _, _| Some(value(input, r)))?;
+                let address =
+                    memory.virtual_address(0, |r, _, _| Some(register_value(input, r)))?;
                 Some((address, memory.memory_size()))
             })
             .take(3)
@@ -334,7 +349,7 @@ impl Generator {
                     data = return_frame(rng, instruction);
                 }
                 M::Call | M::Jmp if instruction.op0_kind() == OpKind::Memory => {
-                    data = branch_target(rng).to_le_bytes().to_vec();
+                    data = elsewhere(branch_target(rng), instruction).to_le_bytes().to_vec();
                     let offset = match instruction.code() {
                         Code::Call_m1616 | Code::Jmp_m1616 => 2,
                         Code::Call_m1632 | Code::Jmp_m1632 => 4,
@@ -399,6 +414,18 @@ impl Generator {
     }
 }
 
+/// What the vendors disagree on in near branches: see `forms`.
+trait NearBranch {
+    fn is_near_branch(&self) -> bool;
+}
+
+impl NearBranch for Instruction {
+    fn is_near_branch(&self) -> bool {
+        use iced_x86::FlowControl as F;
+        !matches!(self.flow_control(), F::Next | F::Interrupt | F::Exception)
+    }
+}
+
 /// Whether the bytes without the first are this form.
 fn decode_len(bytes: &[u8], bits: u32, code: Code, rip: u64) -> bool {
     let instruction = Decoder::with_ip(bits, bytes, rip, DecoderOptions::NONE).decode();
@@ -421,7 +448,7 @@ fn add_prefix(rng: &mut Rng, bytes: &mut Vec<u8>, bits: u32) {
 }
 
 /// Value of a register for an address: segments have their bases.
-fn value(input: &Input, register: Register) -> u64 {
+pub fn register_value(input: &Input, register: Register) -> u64 {
     if register == Register::GS && input.bits == 64 {
         return GS_BASE;
     }
@@ -498,9 +525,15 @@ fn text(rng: &mut Rng) -> u128 {
     let zero = rng.below(24);
     let mut bytes = [0; 16];
     for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = if i as u64 == zero { 0 } else { 0x7f + rng.below(letters) as u8 };
+        *byte = if i as u64 == zero { 0 } else { 0x7f_u8.wrapping_add(rng.below(letters) as u8) };
     }
     u128::from_le_bytes(bytes)
+}
+
+/// The target, unless it lies in the branch itself, which might go round for ever.
+fn elsewhere(target: u64, instruction: &Instruction) -> u64 {
+    let inside = (instruction.ip()..instruction.next_ip()).contains(&target);
+    if inside { instruction.next_ip() } else { target }
 }
 
 /// What RET or IRET finds on the stack.
@@ -511,8 +544,9 @@ fn return_frame(rng: &mut Rng, instruction: &Instruction) -> Vec<u8> {
         _ => 8,
     };
     let frame = [
-        branch_target(rng),
-        code_selector(rng).into(),
+        elsewhere(branch_target(rng), instruction),
+        // AMD looks at the outer stack before it finds fault with a selector of privilege level 0.
+        u64::from(code_selector(rng)) | 3,
         rng.u64() & 0xffff_feff & !(3 << 16) & !(1 << 14) | 2,
         STACK + rng.below(0x2000),
         selector::DATA.into(),

@@ -133,6 +133,8 @@ impl<B: CpuBackend> Machine<B> {
         load(GDT + u64::from(selector::CODE64 & !7), 0x00af_fb00_0000_ffff);
         // RSP0.
         load(TSS + 4, KERNEL + KERNEL_STACK);
+        // The I/O permission map begins past the end: there is none.
+        load(TSS + 0x60, 0x68 << 48);
         for vector in 0..256 {
             let handler = KERNEL + HANDLERS + vector;
             // INT3 and INTO may be used by programs.
@@ -158,6 +160,7 @@ impl<B: CpuBackend> Machine<B> {
         cpu.gdtr.limit = 0x7f;
         cpu.idtr.base = KERNEL + IDT;
         cpu.idtr.limit = 0xfff;
+        cpu.ldtr = Segment::null(0);
         cpu.tr = Segment::new(TSS_SELECTOR, KERNEL + TSS, 0x67, SegmentAttributes(0x8b));
         cpu.mode_changed();
         cpu.flush_tlb();

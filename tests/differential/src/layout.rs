@@ -78,7 +78,7 @@ pub fn image_address(offset: usize) -> u64 {
 
 /// What the image holds before each case, but for the case's own bytes.
 pub fn baseline() -> Box<[u64; IMAGE_WORDS]> {
-    let mut rng = crate::rng::Rng::new(0x0ddb_a11);
+    let mut rng = crate::rng::Rng::new(0x00dd_ba11);
     let mut image = Box::new([0; IMAGE_WORDS]);
     for word in image.iter_mut() {
         *word = rng.u64();
