@@ -50,6 +50,8 @@ class Test:
         self.memory = 128
         self.groups = set()
         self.accel = None
+        self.timeout = 0.0
+        self.needs_device = False
 
 
 def read_tests(path):
@@ -76,8 +78,11 @@ def read_tests(path):
             test.groups = set(value.split())
         elif key == "accel":
             test.accel = value
+        elif key == "timeout":
+            test.timeout = float(value)
         elif key in ("qemu_params", "extra_params"):
             test.memory = memory_of(value, test.memory)
+            test.needs_device = "-device" in value
             match = re.search(r"-append (\"[^\"]*\"|'[^']*'|\S+)", value)
             if match:
                 test.args = match.group(1).strip("'\"")
@@ -176,7 +181,9 @@ def main():
     parser.add_argument("--model", default=AERO_MODEL, help="aero's CPU model")
     parser.add_argument("--qemu-model", default=QEMU_MODEL, help="QEMU's CPU model")
     parser.add_argument("--arch", choices=("x86_64", "i386"), default="x86_64")
-    parser.add_argument("--timeout", type=float, default=90, help="seconds a test may take")
+    parser.add_argument(
+        "--timeout", type=float, default=90, help="seconds a test gets if the suite grants no more"
+    )
     parser.add_argument("--logs", type=Path, help="folder for the output of every run")
     parser.add_argument("--only", nargs="*", default=[], help="names of tests, or parts of them")
     parser.add_argument("--no-peer", action="store_true", help="leave QEMU out")
@@ -197,7 +204,7 @@ def main():
                 continue
             if test.arch not in (None, args.arch) or test.accel == "kvm":
                 continue
-            if test.groups & LEFT_OUT_GROUPS and not args.only:
+            if (test.groups & LEFT_OUT_GROUPS or test.needs_device) and not args.only:
                 continue
             image = (args.suite / test.file).resolve()
             if not image.exists():
@@ -208,7 +215,7 @@ def main():
                 commands["qemu"] = qemu_command(qemu, test, image, args.qemu_model, folder)
             results = {}
             for side, command in commands.items():
-                results[side] = run(command, args.timeout)
+                results[side] = run(command, max(args.timeout, test.timeout))
                 if args.logs:
                     log = args.logs / f"{test.name}.{args.arch}.{side}.log"
                     log.write_text(shlex.join(command) + "\n" + results[side].text)
