@@ -39,6 +39,9 @@ const MAX_BLOCKS: usize = 1 << 18;
 /// Entries of the table in front of the map, a power of two.
 const FRONT: usize = 1 << 14;
 
+/// Entries of the table of instructions that cross a page, a power of two.
+const CROSSINGS: usize = 1 << 9;
+
 /// Where a block starts and how it is decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Key(u64);
@@ -97,6 +100,20 @@ impl Block {
     const NONE: Self = Self { first: 0, count: 0, len: 0, bytes: 0, version: 0 };
 }
 
+/// A part of memory that was decoded: the host offset of a byte in its page, and the page's version.
+pub(crate) type Place = (u64, u32);
+
+/// An instruction that begins in one page and ends in another.
+#[derive(Clone, Copy)]
+struct Crossing {
+    key: Key,
+    /// The page's version where it begins.
+    version: u32,
+    /// Where it goes on.
+    second: Place,
+    op: Op,
+}
+
 /// All blocks.
 pub(crate) struct Cache {
     ops: Vec<Op>,
@@ -105,6 +122,7 @@ pub(crate) struct Cache {
     bytes: Vec<u8>,
     map: HashMap<Key, u32, BuildHasherDefault<KeyHasher>>,
     front: Box<[(Key, Block); FRONT]>,
+    crossings: Box<[Option<Crossing>; CROSSINGS]>,
 }
 
 impl Cache {
@@ -115,6 +133,7 @@ impl Cache {
             bytes: Vec::new(),
             map: HashMap::default(),
             front: vec![(Key::NONE, Block::NONE); FRONT].try_into().expect("of this length"),
+            crossings: vec![None; CROSSINGS].try_into().ok().expect("of this length"),
         }
     }
 
@@ -124,6 +143,7 @@ impl Cache {
         self.bytes.clear();
         self.map.clear();
         self.front.fill((Key::NONE, Block::NONE));
+        self.crossings.fill(None);
     }
 
     /// The block of `key` if the page still has the version it was decoded from.
@@ -178,6 +198,25 @@ impl Cache {
         self.map.insert(key, index);
         self.front[key.front_index()] = (key, block);
         Some(block)
+    }
+
+    /// Whether the instruction of `key` is known to cross into another page.
+    pub fn is_crossing(&self, key: Key, version: u32) -> bool {
+        self.crossings[key.front_index() % CROSSINGS]
+            .is_some_and(|known| known.key == key && known.version == version)
+    }
+
+    /// The instruction of `key` that crosses into another page, if both are as they were.
+    pub fn find_crossing(&self, key: Key, version: u32, second: Place) -> Option<Op> {
+        let known = self.crossings[key.front_index() % CROSSINGS]?;
+        let same = known.key == key && known.version == version && known.second == second;
+        same.then_some(known.op)
+    }
+
+    /// Keeps an instruction that crosses from one page into that of `second`, both marked
+    /// before it was read.
+    pub fn keep_crossing(&mut self, key: Key, version: u32, second: Place, op: Op) {
+        self.crossings[key.front_index() % CROSSINGS] = Some(Crossing { key, version, second, op });
     }
 
     fn decode(

@@ -296,3 +296,31 @@ impl Fast {
         numbers.get(&(handler as usize)).copied().unwrap_or(Self::Called)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::decode_one;
+    use aero_cpu::Features;
+
+    #[test]
+    fn the_common_instructions_are_inline() {
+        for (code, fast) in [
+            (&[0x89, 0xd8][..], Fast::MovRr32),
+            (&[0x48, 0x8b, 0x47, 0x08], Fast::MovRmBase64),
+            (&[0x88, 0x0a], Fast::MovMr8),
+            (&[0x48, 0x8d, 0x04, 0x0f], Fast::LeaIndex),
+            (&[0x0f, 0xb6, 0x06], Fast::ZxRm8To32),
+            (&[0x48, 0x83, 0xc0, 0x01], Fast::AddRi64),
+            (&[0x85, 0xc0], Fast::TestRr32),
+            (&[0x75, 0x10], Fast::JNe64),
+            (&[0x55], Fast::PushR64),
+            (&[0xc3], Fast::Ret64),
+            (&[0x90], Fast::Nop),
+            (&[0x0f, 0xa2], Fast::Called),
+        ] {
+            let op = decode_one(code, 64, Features::empty()).expect("all of it is there");
+            assert_eq!(op.fast, fast, "{code:x?}");
+        }
+    }
+}

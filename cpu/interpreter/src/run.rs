@@ -58,9 +58,12 @@ impl Interpreter {
                 let version = word.load(Ordering::Acquire) & !PageVersions::HAS_CODE;
                 let block = match self.cache.find(key, version) {
                     Some(block) => block,
+                    None if self.cache.is_crossing(key, version) => {
+                        return self.execute_crossing(exec, key, host_offset);
+                    }
                     None => match self.cache.find_or_decode(exec, key, host_offset, code_bits) {
                         Some(block) => block,
-                        None => return execute_alone(exec),
+                        None => return self.execute_crossing(exec, key, host_offset),
                     },
                 };
                 if u64::from(block.len) > exec.code_bytes_left(exec.cpu.rip) {
@@ -80,8 +83,44 @@ impl Interpreter {
     }
 }
 
-/// Executes one instruction that is not kept: it crosses a page or the end of its segment, or lies in
-/// no memory.
+impl Interpreter {
+    /// Executes the instruction at RIP, of `key` and at `host_offset`, which crosses into the next page.
+    #[inline(never)]
+    fn execute_crossing(
+        &mut self,
+        exec: &mut Exec<'_>,
+        key: Key,
+        host_offset: u64,
+    ) -> ExecResult<()> {
+        let rip = exec.cpu.rip;
+        let in_page = PAGE_SIZE - exec.cpu.code_linear(rip) % PAGE_SIZE;
+        let next = exec.cpu.code_linear(rip.wrapping_add(in_page));
+        // Whether the next page is needed at all, and what fault comes first, is for the fetch to say.
+        let Ok(page) = exec.fetch_code_page(next) else { return execute_alone(exec) };
+        let Some(second) = page.host_offset else { return execute_alone(exec) };
+        let versions = (exec.mark_code_page(host_offset), exec.mark_code_page(second));
+        let second = (second, versions.1);
+        let op = match self.cache.find_crossing(key, versions.0, second) {
+            Some(op) => op,
+            None => {
+                let mut code = [0; MAX_INSTRUCTION];
+                let available = exec.fetch_bytes(rip, &mut code)?;
+                let bits = exec.cpu.mode().code_bits();
+                let decoded = decode_one(&code[..available], bits, exec.cpu.model.features);
+                let Some(op) = decoded else { return execute_alone(exec) };
+                self.cache.keep_crossing(key, versions.0, second, op);
+                op
+            }
+        };
+        if u64::from(op.len) > exec.code_bytes_left(rip) {
+            return execute_alone(exec);
+        }
+        run_ops(exec, &[op]);
+        Ok(())
+    }
+}
+
+/// Executes one instruction that is not kept: it crosses the end of its segment, or lies in no memory.
 #[cold]
 #[inline(never)]
 fn execute_alone(exec: &mut Exec<'_>) -> ExecResult<()> {

@@ -99,7 +99,7 @@ fn repeated<S: StringOp, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
 
 /// Whether something is to be taken between two elements.
 fn interrupted(exec: &Exec<'_>) -> bool {
-    if !exec.cpu.attention.is_empty() || exec.retired + 1 >= exec.budget {
+    if !exec.cpu.attention.is_empty() || exec.retired >= exec.budget {
         return true;
     }
     let pending = exec.signals.pending();

@@ -121,6 +121,42 @@ fn instructions_over_the_edge_of_a_page() {
 }
 
 #[test]
+fn an_instruction_over_the_edge_of_a_page_changes_with_either_page() {
+    let mut m = Machine::long();
+    let start = CODE + 0x1000 - 3;
+    let rerun = |m: &mut Machine| {
+        m.cpu.rip = start;
+        m.cpu.set_activity(aero_cpu::Activity::Running);
+        m.run();
+        m.reg(RAX)
+    };
+    // mov eax, 04030201h; hlt
+    m.write(start, &[0xb8, 1, 2, 3, 4, 0xf4]);
+    assert_eq!((rerun(&mut m), rerun(&mut m)), (0x0403_0201, 0x0403_0201));
+    m.write(start + 4, &[9]);
+    assert_eq!(rerun(&mut m), 0x0903_0201);
+    m.write(start + 1, &[8]);
+    assert_eq!(rerun(&mut m), 0x0903_0208);
+    // The second half from another page.
+    m.write(DATA, &[7, 6, 0xf4]);
+    m.write(TABLES + 0x3000 + ((CODE + 0x1000) >> 12) * 8, &(DATA | 7).to_le_bytes());
+    m.cpu.flush_tlb();
+    assert_eq!(rerun(&mut m), 0x0607_0208);
+}
+
+#[test]
+fn a_program_may_write_the_second_half_of_its_next_instruction() {
+    let mut m = Machine::long();
+    // add byte [rip + 5], 1; mov eax, imm with its last byte in the next page; dec ecx; jnz; hlt.
+    let start = CODE + 0x1000 - 11;
+    m.write(start, &[0x80, 0x05, 4, 0, 0, 0, 1, 0xb8, 0, 0, 0, 0, 0xff, 0xc9, 0x75, 0xf0, 0xf4]);
+    m.cpu.rip = start;
+    m.cpu.regs[RCX] = 5;
+    m.run();
+    assert_eq!(m.reg(RAX), 5 << 24);
+}
+
+#[test]
 fn an_instruction_that_ends_with_its_page_needs_no_other() {
     let mut m = Machine::long();
     m.write(CODE + 0x1000 - 6, &[0xb8, 3, 0, 0, 0, 0xf4]);
