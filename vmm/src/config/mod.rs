@@ -81,7 +81,11 @@ pub struct CpuSection {
 
 impl Default for CpuSection {
     fn default() -> Self {
-        Self { backend: Backend::default(), count: Bounded(1), model: Spanned::new(0..0, "westmere".to_owned()) }
+        Self {
+            backend: Backend::default(),
+            count: Bounded(1),
+            model: Spanned::new(0..0, "westmere".to_owned()),
+        }
     }
 }
 

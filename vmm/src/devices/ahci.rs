@@ -121,17 +121,12 @@ fn build_drive(
 ) -> Result<Attachment, ConfigError> {
     let drive = spanned.get_ref();
     let is_cd = drive.kind == DriveKind::Cd;
-    let image = match (is_cd, &drive.image) {
-        (true, None) => None,
-        _ => {
-            let source = drive.source().map_err(|message| board.config.error_at(spanned, message))?;
-            let opened = open_disk(&source, board.files);
-            Some(opened.map_err(|message| match &drive.image {
-                Some(image) => board.config.error_at(image, message),
-                None => board.config.error_at(spanned, message),
-            })?)
-        }
-    };
+    let source = drive.source().map_err(|message| board.config.error_at(spanned, message))?;
+    let image = source.map(|source| open_disk(&source, board.files)).transpose();
+    let image = image.map_err(|message| match &drive.image {
+        Some(image) => board.config.error_at(image, message),
+        None => board.config.error_at(spanned, message),
+    })?;
     let disk = Disk::new(image, board.disk_mode.clone(), board.wake.clone());
     let name = format!("{controller}.{port}");
     let identity = DriveIdentity {
@@ -149,11 +144,14 @@ fn build_drive(
 }
 
 impl Drive {
-    /// Where the contents come from and where writes go.
-    fn source(&self) -> Result<DiskSource<'_>, String> {
+    /// Where the contents come from and where writes go. `None` for an empty CD drive.
+    fn source(&self) -> Result<Option<DiskSource<'_>>, String> {
         let is_cd = self.kind == DriveKind::Cd;
         if is_cd && (self.write.is_some() || self.overlay.is_some() || self.size.is_some()) {
             return Err("a CD is never written: it takes only `image` and `format`".to_owned());
+        }
+        if is_cd && self.image.is_none() {
+            return Ok(None);
         }
         if self.image.is_some() == self.size.is_some() {
             return Err("a disk needs either `image` or `size`".to_owned());
@@ -172,14 +170,14 @@ impl Drive {
             (None, Some(_)) => WriteMode::Overlay,
             (None, None) => WriteMode::Discard,
         };
-        Ok(DiskSource {
+        Ok(Some(DiskSource {
             image: self.image.as_ref().map(|name| name.get_ref().as_str()),
             format: self.format,
             size: self.size.map(|size| size.0),
             write,
             overlay: self.overlay.as_ref().map(|name| name.get_ref().as_str()),
             read_only: self.read_only || is_cd,
-        })
+        }))
     }
 
     /// A line for `aero check`.

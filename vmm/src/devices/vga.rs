@@ -33,20 +33,20 @@ impl DeviceSpec for Vga {
 
     fn build(&self, name: &str, board: &mut Board<'_>) -> Result<(), Fault> {
         if board.ends.display.is_some() {
-            return Err("there is a vga already, and only one can have its ports".to_owned().into());
+            return Err("there is a vga already, and only one can have its ports"
+                .to_owned()
+                .into());
         }
         let address = self.address.map_or(DEFAULT_ADDRESS, |address| address.0);
         let config = VgaConfig { vram_len: self.aux_memory(), ..VgaConfig::default() };
         let wiring = board.pci_wiring_without_pin();
-        let device = aero_vga::Vga::new(config, &board.ram, wiring, &board.clock).map_err(|_| {
-            "video memory must be a power of two from 1 MiB to 256 MiB".to_owned()
-        })?;
+        let device = aero_vga::Vga::new(config, &board.ram, wiring, &board.clock)
+            .map_err(|_| "video memory must be a power of two from 1 MiB to 256 MiB".to_owned())?;
         let device = Arc::new(Mutex::new(device));
         board.map_ports(name, PORTS, aero_vga::Vga::PORTS_WINDOW, device.clone())?;
         board.map_ports(name, VBE_PORTS, aero_vga::Vga::VBE_WINDOW, device.clone())?;
         board.add_pci(name, address, device.clone())?;
-        let legacy =
-            LegacyVga { target: device.clone(), window: aero_vga::Vga::MEMORY_WINDOW };
+        let legacy = LegacyVga { target: device.clone(), window: aero_vga::Vga::MEMORY_WINDOW };
         board.ends.display = Some(Display { scanout: device, legacy: Some(legacy) });
         Ok(())
     }

@@ -64,6 +64,21 @@ struct Queue {
     waiting: Mutex<VecDeque<(u64, BlockRequest)>>,
     /// After a restore: when the requests that were in flight are to be carried out.
     due: Mutex<Vec<PendingRequest>>,
+    /// Deterministic mode: the next moment at which a request is ready to be carried out.
+    timer: Option<Timer>,
+}
+
+impl Queue {
+    /// Arms the timer for the next request that is not ready yet. Those that are wait for
+    /// [`BlockBackend::poll`]: of the device that is ticked, or of firmware when the guest asks it.
+    fn arm(&self) {
+        let Some(timer) = &self.timer else { return };
+        let now = timer.clock().now();
+        match lock(&self.waiting).iter().find(|(due, _)| *due > now) {
+            Some((due, _)) => timer.arm(*due),
+            None => timer.disarm(),
+        }
+    }
 }
 
 /// A request in flight when a snapshot was taken. The device submits it again; here is only when it
@@ -177,14 +192,23 @@ impl Disk {
 
     /// A handle for one device.
     pub fn handle(&self) -> DiskHandle {
-        let queue = Arc::new(Queue::default());
-        let mut handles = lock(&self.0.handles);
-        handles.push(queue.clone());
         let timer = match &self.0.mode {
             DiskMode::Deterministic(clock) => Some(clock.timer()),
             _ => None,
         };
-        DiskHandle { disk: self.clone(), queue, timer }
+        let queue = Arc::new(Queue { timer, ..Queue::default() });
+        lock(&self.0.handles).push(queue.clone());
+        DiskHandle { disk: self.clone(), queue }
+    }
+
+    /// A deadline may have passed. To be called when the devices have been ticked.
+    pub fn tick(&self) {
+        for queue in &*lock(&self.0.handles) {
+            let passed = queue.timer.as_ref().and_then(Timer::take_expired);
+            if passed.is_some() {
+                queue.arm();
+            }
+        }
     }
 
     /// Bytes of the medium; 0 without one.
@@ -239,7 +263,6 @@ impl Disk {
 pub struct DiskHandle {
     disk: Disk,
     queue: Arc<Queue>,
-    timer: Option<Timer>,
 }
 
 impl DiskHandle {
@@ -262,15 +285,6 @@ impl DiskHandle {
         };
         let before = lock(&self.queue.waiting).back().map_or(0, |(due, _)| *due);
         clock.now().max(before).saturating_add(LATENCY_NANOS + bytes / BYTES_PER_NANO)
-    }
-
-    fn arm(&self) {
-        if let Some(timer) = &self.timer {
-            match lock(&self.queue.waiting).front() {
-                Some((due, _)) => timer.arm(*due),
-                None => timer.disarm(),
-            }
-        }
     }
 }
 
@@ -302,7 +316,7 @@ impl BlockBackend for DiskHandle {
                 let at = waiting.partition_point(|(other, _)| *other <= due);
                 waiting.insert(at, (due, request));
                 drop(waiting);
-                self.arm();
+                self.queue.arm();
             }
         }
     }
@@ -313,7 +327,7 @@ impl BlockBackend for DiskHandle {
             let request = waiting.pop_front_if(|(due, _)| *due <= clock.now());
             drop(waiting);
             let (_, request) = request?;
-            self.arm();
+            self.queue.arm();
             return Some(self.disk.0.medium.perform(request));
         }
         let epoch = self.queue.epoch.load(Ordering::Acquire);
@@ -330,7 +344,7 @@ impl BlockBackend for DiskHandle {
         self.queue.epoch.fetch_add(1, Ordering::AcqRel);
         lock(&self.queue.completed).clear();
         lock(&self.queue.waiting).clear();
-        self.arm();
+        self.queue.arm();
     }
 
     fn media_generation(&self) -> u32 {
@@ -444,6 +458,23 @@ mod tests {
         clock.advance_to(clock.next_deadline().unwrap());
         assert_eq!(handle.poll().unwrap().id, 2);
         assert_eq!(clock.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_request_that_nobody_polls_for_does_not_stay_due() {
+        let clock = Clock::manual();
+        let disk = Disk::new(image(8192), DiskMode::Deterministic(clock.clone()), Arc::default());
+        let mut handle = disk.handle();
+        handle.submit(read(1, 0, 512));
+        handle.submit(read(2, 0, 512));
+        let first = clock.next_deadline().unwrap();
+        clock.advance_to(first);
+        disk.tick();
+        assert!(clock.next_deadline().unwrap() > first);
+        clock.advance_to(clock.next_deadline().unwrap());
+        disk.tick();
+        assert_eq!(clock.next_deadline(), None);
+        assert_eq!([handle.poll().unwrap().id, handle.poll().unwrap().id], [1, 2]);
     }
 
     #[test]

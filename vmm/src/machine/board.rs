@@ -111,6 +111,8 @@ pub(crate) struct Ends {
     pub fw_cfg: Option<Arc<Mutex<aero_fw_cfg::FwCfg>>>,
     pub hpet: Option<aero_acpi::Hpet>,
     pub media: Vec<BootMedium>,
+    /// The disk with the boot sector that starts a kernel.
+    pub kernel_disk: Option<Disk>,
     pub isa: Vec<IsaDevice>,
 }
 

@@ -146,8 +146,14 @@ pub(super) fn build(
         display: ends.display.map(|display| display.scanout),
         ps2: ends.ps2,
         power_button: pm,
-        drives: ends.media.into_iter().map(|medium| (medium.name, medium.disk)).collect(),
+        drives: ends
+            .media
+            .into_iter()
+            .map(|medium| (medium.name, medium.disk))
+            .chain(ends.kernel_disk.map(|disk| (firmware::KERNEL_DRIVE.to_owned(), disk)))
+            .collect(),
         on_triple_fault: config.machine.on_triple_fault,
+        warned_of_overdue: false,
         counts: stats::Counts::default(),
     })
 }
@@ -245,7 +251,7 @@ fn build_listed(board: &mut Board<'_>) -> Result<(), ConfigError> {
     for (index, entry) in config.devices.iter().enumerate() {
         let before = &config.devices[..index];
         let number = before.iter().filter(|d| d.type_name == entry.type_name).count();
-        let name = format!("{}{number}", entry.type_name);
+        let name = format!("{}-{number}", entry.type_name);
         entry.spec.build(&name, board).map_err(|fault| fault.at(&entry.place))?;
     }
     Ok(())

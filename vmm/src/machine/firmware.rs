@@ -38,7 +38,7 @@ const RESET_PORT: u16 = 0xcf9;
 const RESET_VALUE: u8 = 0x0f;
 const NAME: &str = "firmware";
 const LOADER: &str = "kernel-loader";
-const KERNEL_DRIVE: &str = "kernel";
+pub(super) const KERNEL_DRIVE: &str = "kernel";
 
 /// The image that shows below 4 GiB.
 pub(super) fn load_rom(
@@ -50,7 +50,9 @@ pub(super) fn load_rom(
     let rom = files.blob(image.get_ref(), MAX_ROM).map_err(named)?;
     if rom.is_empty() || !rom.len().is_multiple_of(1 << 16) {
         let len = rom.len();
-        return Err(named(format!("a firmware image is a multiple of 64 KiB long, not {len} bytes")));
+        return Err(named(format!(
+            "a firmware image is a multiple of 64 KiB long, not {len} bytes"
+        )));
     }
     if !config.devices.iter().any(|device| device.type_name == "fw-cfg") {
         log::warn!("the firmware image may not work without a device of type \"fw-cfg\"");
@@ -219,7 +221,7 @@ fn in_boot_order<'a>(board: &'a Board<'_>) -> impl Iterator<Item = &'a BootMediu
 }
 
 /// A disk with nothing but the boot sector that starts the loader.
-fn kernel_drive(board: &Board<'_>) -> BootDrive {
+fn kernel_drive(board: &mut Board<'_>) -> BootDrive {
     let store = MemoryStore::new(boot::boot_sector()).read_only();
     let image = Raw::new(Box::new(store), false).expect("memory can be read");
     let mode = match &board.disk_mode {
@@ -228,6 +230,7 @@ fn kernel_drive(board: &Board<'_>) -> BootDrive {
     };
     let disk = Disk::new(Some(Box::new(image)), mode, board.wake.clone());
     let backend = Box::new(disk.handle());
+    board.ends.kernel_disk = Some(disk);
     BootDrive { name: KERNEL_DRIVE.to_owned(), kind: DriveKind::HardDisk, backend }
 }
 
@@ -243,7 +246,9 @@ fn read_kernel(board: &mut Board<'_>) -> Result<Option<KernelFiles>, ConfigError
     let Some(kernel_name) = &section.kernel else {
         let alone = section.initrd.as_ref().or(section.modules.first());
         return match alone {
-            Some(value) => Err(config.error_at(value, "it goes with a `kernel`, which is not given")),
+            Some(value) => {
+                Err(config.error_at(value, "it goes with a `kernel`, which is not given"))
+            }
             None => Ok(None),
         };
     };
@@ -258,8 +263,9 @@ fn read_kernel(board: &mut Board<'_>) -> Result<Option<KernelFiles>, ConfigError
         let bytes = read(&toml::Spanned::new(module.span(), file))?;
         files.modules.push((module.get_ref().clone(), bytes));
     }
-    check_kernel(&files, &board.ram)
-        .map_err(|message| config.error_at(kernel_name, format!("{}: {message}", kernel_name.get_ref())))?;
+    check_kernel(&files, &board.ram).map_err(|message| {
+        config.error_at(kernel_name, format!("{}: {message}", kernel_name.get_ref()))
+    })?;
     Ok(Some(files))
 }
 

@@ -60,6 +60,7 @@ pub struct Machine {
     power_button: Arc<Mutex<aero_acpi_pm::AcpiPm>>,
     drives: Vec<(String, Disk)>,
     on_triple_fault: OnTripleFault,
+    warned_of_overdue: bool,
     counts: stats::Counts,
 }
 

@@ -26,7 +26,7 @@ pub enum Step {
 pub enum Ending {
     /// The guest has switched it off.
     PowerOff,
-    /// The guest wrote this to the exit port.
+    /// The guest has ended the program with this exit code.
     Exit(u8),
     /// Triple fault; the text is a dump of the registers.
     TripleFault(String),
@@ -59,7 +59,8 @@ impl Machine {
                 self.tick();
                 continue;
             }
-            if overdue == MAX_OVERDUE {
+            if overdue == MAX_OVERDUE && !self.warned_of_overdue {
+                self.warned_of_overdue = true;
                 log::error!("a device asks for a time that is over, again and again");
             }
             overdue = 0;
@@ -92,6 +93,7 @@ impl Machine {
             self.processors.backend.run(&mut processor.cpu, &processor.signals, &mut view);
         let took = self.host_time.now().saturating_sub(start);
         self.counts.host_nanos += took;
+        self.counts.retired += outcome.retired;
         self.time.ran(outcome.retired, took);
         self.time.advance(0);
         if !alone {
@@ -146,6 +148,9 @@ impl Machine {
         self.counts.ticks += 1;
         for node in &self.nodes {
             lock(&node.device).tick();
+        }
+        for (_, disk) in &self.drives {
+            disk.tick();
         }
     }
 

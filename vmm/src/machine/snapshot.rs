@@ -54,11 +54,8 @@ impl Machine {
         let disks: Vec<(&str, SavedDisk)> =
             self.drives().map(|(name, disk)| (name, disk.save())).collect();
         writer.value(tag::DISKS, &disks)?;
-        let devices: Vec<(&str, Snapshot)> = self
-            .nodes
-            .iter()
-            .map(|node| (node.name.as_str(), lock(&node.device).save()))
-            .collect();
+        let devices: Vec<(&str, Snapshot)> =
+            self.nodes.iter().map(|node| (node.name.as_str(), lock(&node.device).save())).collect();
         writer.value(tag::DEVICES, &devices)?;
         writer.value(tag::PROCESSORS, &self.processors.save())?;
         writer.memory(self.surface.memory.ram())?;
@@ -86,8 +83,7 @@ impl Machine {
         self.time.retired = meta.retired;
         self.time.idle_nanos = meta.idle_nanos;
         for ((name, disk), (_, saved)) in self.drives.iter().zip(disks) {
-            disk.restore(saved)
-                .map_err(|e| SnapshotFileError::Mismatch(format!("{name}: {e}")))?;
+            disk.restore(saved).map_err(|e| SnapshotFileError::Mismatch(format!("{name}: {e}")))?;
         }
         for (node, (name, saved)) in self.nodes.iter().zip(&devices) {
             lock(&node.device)

@@ -93,7 +93,11 @@ impl<'a> Writer<'a> {
         self.put(&crc.finalize().to_le_bytes())
     }
 
-    pub fn value<T: Serialize>(&mut self, tag: [u8; 4], value: &T) -> Result<(), SnapshotFileError> {
+    pub fn value<T: Serialize>(
+        &mut self,
+        tag: [u8; 4],
+        value: &T,
+    ) -> Result<(), SnapshotFileError> {
         let mut bytes = Vec::new();
         ciborium::into_writer(value, &mut bytes)
             .map_err(|e| SnapshotFileError::Host(e.to_string()))?;
@@ -259,8 +263,7 @@ fn unpack(payload: &[u8], block_len: u64) -> Result<(u64, Pages), SnapshotFileEr
         return Err(bad());
     }
     let len = numbers.len() * PAGE_SIZE as usize;
-    let bytes =
-        lz4_flex::decompress(&payload[PIECE_HEADER_LEN..], len).map_err(|_| bad())?;
+    let bytes = lz4_flex::decompress(&payload[PIECE_HEADER_LEN..], len).map_err(|_| bad())?;
     if bytes.len() != len {
         return Err(bad());
     }

@@ -9,6 +9,8 @@ use super::Machine;
 /// What the run loop counts.
 #[derive(Default)]
 pub(super) struct Counts {
+    /// Instructions retired in this program; after a restore fewer than since power-on.
+    pub retired: u64,
     /// Nanoseconds of the host spent in processors.
     pub host_nanos: u64,
     pub halts: u64,
@@ -23,9 +25,9 @@ pub struct Stats {
     pub instructions: u64,
     /// Guest time.
     pub guest_seconds: f64,
-    /// Host time during which processors ran.
+    /// Host time during which processors ran, in this program: what was before a restore is not known.
     pub host_seconds: f64,
-    /// Millions of instructions in a second of `host_seconds`.
+    /// Millions of instructions retired in a second of `host_seconds`.
     pub mips: f64,
     /// Bytes of guest memory.
     pub memory_bytes: u64,
@@ -54,7 +56,11 @@ impl Machine {
             instructions,
             guest_seconds: self.clock.now() as f64 / 1e9,
             host_seconds,
-            mips: if host_seconds > 0.0 { instructions as f64 / host_seconds / 1e6 } else { 0.0 },
+            mips: if host_seconds > 0.0 {
+                self.counts.retired as f64 / host_seconds / 1e6
+            } else {
+                0.0
+            },
             memory_bytes: self.surface.memory.ram().len(),
             halts: self.counts.halts,
             ticks: self.counts.ticks,

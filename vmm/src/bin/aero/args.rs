@@ -105,11 +105,7 @@ fn parse_args(mut parser: lexopt::Parser) -> Result<Command, String> {
     if args.at.is_some() && args.snapshot_save.is_none() {
         return Err("--at goes with --snapshot-save".to_owned());
     }
-    Ok(if command == "check" {
-        Command::Check(args.machine)
-    } else {
-        Command::Run(Box::new(args))
-    })
+    Ok(if command == "check" { Command::Check(args.machine) } else { Command::Run(Box::new(args)) })
 }
 
 impl RunArgs {

@@ -34,11 +34,14 @@ pub fn run(mut machine: Machine, args: &RunArgs) -> Result<u8, String> {
     let code = match end {
         End::Done => exit::DONE,
         End::PowerOff if outside.script_left() > 0 => {
-            eprintln!("aero: the guest has powered off; {} texts had not come", outside.script_left());
+            eprintln!(
+                "aero: the guest has powered off; {} texts had not come",
+                outside.script_left()
+            );
             exit::UNFINISHED
         }
         End::PowerOff => exit::DONE,
-        End::Exit(value) => value << 1 | 1,
+        End::Exit(code) => code,
         End::Crashed(dump) => {
             eprintln!("aero: {dump}");
             exit::CRASHED
@@ -83,10 +86,11 @@ struct Outside {
 impl Outside {
     fn connect(machine: &Machine, args: &RunArgs) -> Result<Self, String> {
         let first_serial = machine.serials().first().cloned();
-        let needs_serial =
-            args.serial.is_some() || args.until.is_some() || !args.script.is_empty();
+        let needs_serial = args.serial.is_some() || args.until.is_some() || !args.script.is_empty();
         if needs_serial && first_serial.is_none() {
-            return Err("the machine has no serial port: list a device of type \"serial\"".to_owned());
+            return Err(
+                "the machine has no serial port: list a device of type \"serial\"".to_owned()
+            );
         }
         let mut outside = Self {
             streams: Vec::new(),
@@ -178,7 +182,7 @@ impl Outside {
             match step {
                 Step::Ran => {}
                 Step::Ended(Ending::PowerOff) => return End::PowerOff,
-                Step::Ended(Ending::Exit(value)) => return End::Exit(value),
+                Step::Ended(Ending::Exit(code)) => return End::Exit(code),
                 Step::Ended(Ending::TripleFault(dump)) => return End::Crashed(dump),
                 Step::Idle { until } => {
                     let mut sleep = left;
