@@ -128,11 +128,14 @@ fn empty(exec: &mut Exec<'_>, op: &Op, pop: bool) -> Outcome {
     finish(exec, op)
 }
 
-type Image =
-    fn(&mut Exec<'_>, aero_cpu::SegReg, u64, OperandSize) -> aero_cpu::ExecResult<()>;
+type Image = fn(&mut Exec<'_>, aero_cpu::SegReg, u64, OperandSize) -> aero_cpu::ExecResult<()>;
 
 /// Stores do not wait for a pending exception; loads do.
-fn image(exec: &mut Exec<'_>, op: &Op, (transfer, size, waits): (Image, OperandSize, bool)) -> Outcome {
+fn image(
+    exec: &mut Exec<'_>,
+    op: &Op,
+    (transfer, size, waits): (Image, OperandSize, bool),
+) -> Outcome {
     exec.check_x87(waits)?;
     let offset = exec.offset(op);
     transfer(exec, op.seg, offset, size)?;

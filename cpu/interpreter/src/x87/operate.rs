@@ -314,11 +314,7 @@ fn examine(exec: &mut Exec<'_>, op: &Op, (): ()) -> Outcome {
     finish(exec, op)
 }
 
-fn unary(
-    exec: &mut Exec<'_>,
-    op: &Op,
-    compute: fn(F80, Control) -> Computed<F80>,
-) -> Outcome {
+fn unary(exec: &mut Exec<'_>, op: &Op, compute: fn(F80, Control) -> Computed<F80>) -> Outcome {
     begin(exec)?;
     let fpu = &mut exec.cpu.fpu;
     let result = match fpu.st(0) {
