@@ -105,10 +105,13 @@ pub fn undefined(input: &Input, instruction: &Instruction, host: &Output) -> Und
     }
     // "POPA": AMD's has loaded some registers when it faults in the middle of the stack's two pages.
     u.registers = matches!(mnemonic, M::Popa | M::Popad) && host.vector == 14;
-    // AMD reads the stack of the outer level, too, before it looks at RETF's selector.
+    // AMD reads the stack of the outer level, too, before it looks at the selector of RETF and, in
+    // 32-bit code, of IRET.
+    let short_iret = input.bits == 32 && matches!(mnemonic, M::Iret | M::Iretd);
     // "POP": it reads as much as other registers' POP; Intel's reads a selector.
     // "CALL": AMD pushes before it looks at the target.
-    u.may_fault = matches!(mnemonic, M::Retf | M::Call)
+    u.may_fault = short_iret
+        || matches!(mnemonic, M::Retf | M::Call)
         || mnemonic == M::Pop && instruction.op0_register().is_segment_register();
     if matches!(mnemonic, M::Retf | M::Iret | M::Iretd | M::Iretq) {
         // So is the order in which a frame is read.
@@ -121,7 +124,8 @@ pub fn undefined(input: &Input, instruction: &Instruction, host: &Output) -> Und
         // "MASKMOVDQU": whether bytes that are masked out are looked at depends on the implementation.
         // AMD's MASKMOVQ goes over to MMX before it faults.
         let start = operand_address(input, instruction);
-        u.cr2 = Some((start, start.wrapping_add(15)));
+        let wraps = start <= 0xffff && start > 0xfff0;
+        u.cr2 = Some(if wraps { (0, 0x1_ffff) } else { (start, start.wrapping_add(15)) });
         u.may_fault = true;
         u.x87 = mnemonic == M::Maskmovq && host.vector == 14;
     }
