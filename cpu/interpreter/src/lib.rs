@@ -5,7 +5,10 @@
 //!
 //! iced decodes it; [`lower`] turns it into an [`Op`], 32 bytes with a pointer to the [`Handler`] that
 //! executes it and its operands in a form that needs no more looking up. Blocks of ops are kept per
-//! physical page of code.
+//! physical page of code, and are checked by the page's version. The run loop goes from block to block
+//! within a page without translating again; whatever may concern the very next instruction (a device
+//! access, a store to code, a change of mode or of what interrupts are taken) ends a block there.
+//! The commonest handlers are inline in the run loop; the others are called.
 //!
 //! # Writing handlers
 //!
