@@ -2,6 +2,7 @@
 //! (AHCI 1.3.1, chapters 5 and 6).
 
 use aero_bus::block::{BlockCompletion, BlockError, BlockOp, BlockRequest};
+use serde::{Deserialize, Serialize};
 
 use crate::cd;
 use crate::drive::{Action, Layout, Operation, Protocol, Work};
@@ -13,7 +14,7 @@ use crate::registers::{PortCmd, PortIrq, SLOTS};
 /// The largest piece that a command is cut into, a multiple of all sector sizes.
 const PIECE: u64 = 1 << 20;
 /// Pieces of one port that the back end works on at a time.
-const MAX_REQUESTS: usize = 8;
+pub(crate) const MAX_REQUESTS: usize = 8;
 /// Completions of one port that a tick deals with.
 const MAX_COMPLETIONS: usize = 32;
 /// Bytes of an ATAPI command.
@@ -33,17 +34,28 @@ pub(crate) struct Transfer {
 }
 
 /// The flush at the end of a durable write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Flush {
     NotNeeded,
     Needed,
     Submitted,
 }
 
+/// How far a command is, for a snapshot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Progress {
+    submitted: u64,
+    done: u64,
+    flush: Flush,
+}
+
 /// What the back end is doing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Request {
-    id: u64,
-    slot: u8,
+    pub id: u64,
+    pub slot: u8,
     /// Where in the work, and how much of it.
     at: u64,
     len: u64,
@@ -54,6 +66,77 @@ impl Transfer {
         let is_durable = matches!(work.operation, Operation::Write { durable: true, .. });
         let flush = if is_durable { Flush::Needed } else { Flush::NotNeeded };
         Self { slot, work, data, cursor: Cursor::default(), submitted: 0, done: 0, flush }
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        Progress { submitted: self.submitted, done: self.done, flush: self.flush }
+    }
+
+    /// A command that was under way, with those of `requests` that are its own.
+    pub fn resume(
+        slot: u8,
+        work: Work,
+        data: Prdt,
+        progress: Progress,
+        requests: &[Request],
+    ) -> Result<Self, String> {
+        let mut transfer = Self::new(slot, work, data);
+        let fresh = transfer.flush;
+        let total = transfer.total();
+        let own = || requests.iter().filter(|request| request.slot == slot);
+        let waits = own().try_fold(0u64, |sum, request| sum.checked_add(request.len));
+        let flushes = own().filter(|request| request.at == total).count();
+        let fits = |request: &Request| {
+            let rest = total.checked_sub(request.at);
+            request.at.is_multiple_of(transfer.piece())
+                && rest.is_some_and(|rest| request.len == rest.min(transfer.piece()))
+                || request.at == total && request.len == 0
+        };
+        let flush_is_sound = match progress.flush {
+            Flush::Submitted => flushes == 1 && fresh == Flush::Needed && progress.done == total,
+            other => flushes == 0 && other == fresh,
+        };
+        let adds_up = waits.and_then(|waits| waits.checked_add(progress.done));
+        if progress.submitted > total
+            || adds_up != Some(progress.submitted)
+            || !flush_is_sound
+            || !own().all(fits)
+        {
+            return Err(format!("the progress of the command in slot {slot} makes no sense"));
+        }
+        transfer.submitted = progress.submitted;
+        transfer.done = progress.done;
+        transfer.flush = progress.flush;
+        Ok(transfer)
+    }
+
+    /// The largest piece that the work is cut into: bytes, or ranges of a discard.
+    fn piece(&self) -> u64 {
+        match &self.work.operation {
+            Operation::Discard { .. } => 1,
+            _ => PIECE,
+        }
+    }
+
+    /// What is asked of the back end for one piece.
+    fn operation(&mut self, dma: Dma<'_>, at: u64, len: u64) -> Result<BlockOp, DmaError> {
+        Ok(match &self.work.operation {
+            _ if at == self.total() => BlockOp::Flush,
+            Operation::Read { offset, .. } => {
+                BlockOp::Read { offset: offset + at, len: len as u32 }
+            }
+            Operation::Write { offset, .. } => {
+                let mut data = vec![0; len as usize];
+                self.data.gather(dma, &mut self.cursor, at, &mut data)?;
+                BlockOp::Write { offset: offset + at, data }
+            }
+            Operation::Flush => BlockOp::Flush,
+            Operation::Discard { ranges } => {
+                let (offset, len) = ranges[at as usize];
+                BlockOp::Discard { offset, len }
+            }
+        })
     }
 
     fn total(&self) -> u64 {
@@ -262,35 +345,22 @@ impl Port {
 
     /// Hands pieces of work to the back end, the oldest command first.
     fn submit(&mut self, dma: Dma<'_>) {
+        if !self.resumed.is_empty() && !self.submit_resumed(dma) {
+            return;
+        }
         while self.requests.len() < MAX_REQUESTS {
             let wants = self.transfers.iter().position(Transfer::wants_request);
             let (Some(index), Some(drive)) = (wants, &mut self.drive) else { return };
             let transfer = &mut self.transfers[index];
             let (at, rest) = (transfer.submitted, transfer.total() - transfer.submitted);
-            let mut len = rest.min(PIECE);
-            let op = match &transfer.work.operation {
-                _ if rest == 0 => {
-                    transfer.flush = Flush::Submitted;
-                    BlockOp::Flush
-                }
-                Operation::Read { offset, .. } => {
-                    BlockOp::Read { offset: offset + at, len: len as u32 }
-                }
-                Operation::Write { offset, .. } => {
-                    let mut data = vec![0; len as usize];
-                    let gathered = transfer.data.gather(dma, &mut transfer.cursor, at, &mut data);
-                    if let Err(error) = gathered {
-                        return self.stop_with_dma(error);
-                    }
-                    BlockOp::Write { offset: offset + at, data }
-                }
-                Operation::Flush => BlockOp::Flush,
-                Operation::Discard { ranges } => {
-                    len = 1;
-                    let (offset, len) = ranges[at as usize];
-                    BlockOp::Discard { offset, len }
-                }
+            let len = rest.min(transfer.piece());
+            let op = match transfer.operation(dma, at, len) {
+                Ok(op) => op,
+                Err(error) => return self.stop_with_dma(error),
             };
+            if rest == 0 {
+                transfer.flush = Flush::Submitted;
+            }
             transfer.submitted += len;
             let id = self.next_request;
             self.next_request += 1;
@@ -303,6 +373,25 @@ impl Port {
                 self.post(dma, received::DMA_SETUP, &fis::dma_setup(tag, false, len as u32));
             }
         }
+    }
+
+    /// Submits the requests again that were in flight when the state was saved, under their numbers.
+    /// Returns whether the port still runs.
+    fn submit_resumed(&mut self, dma: Dma<'_>) -> bool {
+        for request in std::mem::take(&mut self.resumed) {
+            let transfer = self.transfers.iter_mut().find(|t| t.slot == request.slot);
+            let (Some(transfer), Some(drive)) = (transfer, &mut self.drive) else { continue };
+            let op = match transfer.operation(dma, request.at, request.len) {
+                Ok(op) => op,
+                Err(error) => {
+                    self.stop_with_dma(error);
+                    return false;
+                }
+            };
+            drive.backend().submit(BlockRequest { id: request.id, op });
+            self.requests.push(request);
+        }
+        true
     }
 
     /// Takes completions from the back end. Returns whether there may be more.

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::drive::{Attachment, Drive, DriveState, Operation, Protocol, Work};
-use crate::engine::{Request, Transfer};
+use crate::engine::{MAX_REQUESTS, Progress, Request, Transfer};
 use crate::fis::{self, Status, received};
 use crate::memory::{Dma, Prdt};
 use crate::registers::{
@@ -85,6 +85,8 @@ pub(crate) struct Port {
     /// What the back end is doing for them.
     pub requests: Vec<Request>,
     pub next_request: u64,
+    /// After a restore: requests that are to be submitted again, once guest memory is there.
+    pub resumed: Vec<Request>,
     /// Queued commands that have ended and that the host is to be told of.
     pub queue_done: u32,
     has_event: bool,
@@ -96,8 +98,10 @@ pub(crate) struct Port {
 pub(crate) struct PortState {
     registers: Registers,
     drive: Option<DriveState>,
-    /// Commands in flight. They start again from the beginning: the guest cannot tell.
+    /// Commands in flight.
     commands: Vec<CommandState>,
+    /// What the back end does for them; it is asked again, under the same numbers.
+    requests: Vec<Request>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,6 +110,7 @@ struct CommandState {
     slot: u8,
     work: Work,
     data: Prdt,
+    progress: Progress,
 }
 
 impl Port {
@@ -116,6 +121,7 @@ impl Port {
             transfers: Vec::new(),
             requests: Vec::new(),
             next_request: 0,
+            resumed: Vec::new(),
             queue_done: 0,
             has_event: false,
         };
@@ -201,6 +207,7 @@ impl Port {
             drive.backend().cancel_all();
         }
         self.requests.clear();
+        self.resumed.clear();
         self.transfers.clear();
         self.queue_done = 0;
     }
@@ -348,14 +355,21 @@ impl Port {
             commands: self
                 .transfers
                 .iter()
-                .map(|t| CommandState { slot: t.slot, work: t.work.clone(), data: t.data })
+                .map(|t| CommandState {
+                    slot: t.slot,
+                    work: t.work.clone(),
+                    data: t.data,
+                    progress: t.progress(),
+                })
                 .collect(),
+            requests: self.requests.iter().chain(&self.resumed).cloned().collect(),
         }
     }
 
-    /// Takes over a saved state. The commands are begun again at the next tick.
+    /// Takes over a saved state. The back end is asked again at the next tick.
     pub fn restore(&mut self, state: PortState) -> Result<(), String> {
         check_commands(&state.commands)?;
+        check_requests(&state)?;
         self.cancel();
         match (&mut self.drive, state.drive) {
             (Some(drive), Some(state)) => drive.restore(state)?,
@@ -377,8 +391,12 @@ impl Port {
         self.transfers = state
             .commands
             .into_iter()
-            .map(|command| Transfer::new(command.slot, command.work, command.data))
-            .collect();
+            .map(|CommandState { slot, work, data, progress }| {
+                Transfer::resume(slot, work, data, progress, &state.requests)
+            })
+            .collect::<Result<_, _>>()?;
+        self.next_request = state.requests.iter().map(|r| r.id + 1).max().unwrap_or(0);
+        self.resumed = state.requests;
         Ok(())
     }
 }
@@ -389,6 +407,21 @@ fn low(whole: u64, half: u32) -> u64 {
 
 fn high(whole: u64, half: u32) -> u64 {
     whole & 0xffff_ffff | u64::from(half) << 32
+}
+
+/// Saved requests must be of saved commands, and as many as there can be.
+fn check_requests(state: &PortState) -> Result<(), String> {
+    if state.requests.len() > MAX_REQUESTS {
+        return Err(format!("{} requests", state.requests.len()));
+    }
+    for (n, request) in state.requests.iter().enumerate() {
+        let is_twice = state.requests[..n].iter().any(|other| other.id == request.id);
+        let is_owned = state.commands.iter().any(|command| command.slot == request.slot);
+        if is_twice || !is_owned || request.id > u64::MAX / 2 {
+            return Err(format!("request {} cannot be there", request.id));
+        }
+    }
+    Ok(())
 }
 
 /// Saved commands must be such as a drive could have begun.

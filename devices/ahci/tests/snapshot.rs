@@ -64,6 +64,30 @@ fn a_command_that_is_not_queued_stays_busy_over_the_restore() {
 }
 
 #[test]
+fn a_command_that_is_half_done_asks_only_for_the_other_half_after_the_restore() {
+    let medium = numbered(16 << 20);
+    let mut driver = Driver::started(disk(&medium));
+    medium.hold();
+    // Ten pieces, of which eight are asked for at a time.
+    driver.issue_queued(
+        7,
+        &queued(0x60, 7, 0, 0x5000, vec![(DATA, 4 << 20), (DATA, 4 << 20), (DATA, 2 << 20)]),
+    );
+    medium.release_some(3);
+    driver.ahci.tick();
+    let copy = MemoryDisk::new(medium.bytes());
+    copy.hold();
+    let mut other = twin(&driver, &copy);
+    assert_round_trip(&driver.ahci, &mut other.ahci);
+    other.ahci.tick();
+    assert_eq!(copy.pending(), 7, "of ten pieces three were done");
+    assert_round_trip(&other.ahci, &mut driver.ahci);
+    copy.release();
+    other.settle();
+    assert_eq!(other.get(PX_SACT), 0);
+}
+
+#[test]
 fn another_medium_at_the_restore_is_a_changed_one() {
     let medium = numbered(64 << 10);
     let driver = Driver::started(cd(&medium));

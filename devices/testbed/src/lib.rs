@@ -207,6 +207,8 @@ struct MemoryDiskInner {
     bytes: Vec<u8>,
     read_only: bool,
     held: bool,
+    /// While held: completions that may pass.
+    let_through: usize,
     fail: bool,
     generation: u32,
     pending: VecDeque<BlockRequest>,
@@ -219,6 +221,7 @@ impl MemoryDisk {
             bytes,
             read_only: false,
             held: false,
+            let_through: 0,
             fail: false,
             generation: 0,
             pending: VecDeque::new(),
@@ -234,6 +237,11 @@ impl MemoryDisk {
     /// Keeps completions back until [`release`](Self::release).
     pub fn hold(&self) {
         self.0.lock().unwrap().held = true;
+    }
+
+    /// Lets the next `count` completions through while the others are kept back.
+    pub fn release_some(&self, count: usize) {
+        self.0.lock().unwrap().let_through = count;
     }
 
     /// Lets completions through again.
@@ -314,10 +322,11 @@ impl BlockBackend for MemoryDisk {
     }
     fn poll(&mut self) -> Option<BlockCompletion> {
         let mut inner = self.0.lock().unwrap();
-        if inner.held {
+        if inner.held && inner.let_through == 0 {
             return None;
         }
         let request = inner.pending.pop_front()?;
+        inner.let_through = inner.let_through.saturating_sub(1);
         Some(BlockCompletion { id: request.id, result: inner.perform(request.op) })
     }
     fn cancel_all(&mut self) {
