@@ -82,6 +82,21 @@ pub(crate) struct State {
     pub geometries: Vec<Option<Geometry>>,
 }
 
+/// What is saved.
+#[derive(Serialize)]
+struct Saved<'a> {
+    state: &'a State,
+    call: &'a Option<Call>,
+}
+
+/// What is restored.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Loaded {
+    state: State,
+    call: Option<Call>,
+}
+
 /// The built-in BIOS. Map [`Firmware::WINDOW`] at [`Firmware::PORT_BASE`], and show
 /// [`system_rom`](crate::system_rom) at F0000h and below 4 GiB; the VGA BIOS it puts in place itself.
 pub struct Firmware {
@@ -90,7 +105,7 @@ pub struct Firmware {
     pub(crate) config: FirmwareConfig,
     pub(crate) drives: Vec<Drive>,
     pub(crate) state: State,
-    /// The disk service that is under way. Not saved: it starts again.
+    /// The disk service that is under way.
     pub(crate) call: Option<Call>,
     /// What the running service has taken.
     taken: Option<Vec<u8>>,
@@ -288,11 +303,11 @@ impl Device for Firmware {
     }
 
     fn save(&self) -> Snapshot {
-        Snapshot::new(KIND, 1, &self.state)
+        Snapshot::new(KIND, 1, &Saved { state: &self.state, call: &self.call })
     }
 
     fn restore(&mut self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
-        let state: State = snapshot.open(KIND, 1)?;
+        let Loaded { state, call } = snapshot.open(KIND, 1)?;
         let invalid = |what: &str| Err(SnapshotError::invalid(KIND, what));
         let transfers = || state.gives.iter().chain(&state.taking);
         if state.gives.len() > GIVES_MAX
@@ -301,6 +316,9 @@ impl Device for Firmware {
             || state.taking.as_ref().is_some_and(|t| t.bytes.len() >= usize::from(t.len))
         {
             return invalid("a transfer is too long");
+        }
+        if call.as_ref().is_some_and(|call| !call.is_valid(self.drives.len())) {
+            return invalid("the disk service under way");
         }
         if state.media_seen.len() != self.drives.len() {
             return invalid("it has another number of drives");
@@ -321,7 +339,7 @@ impl Device for Firmware {
             drive.backend.cancel_all();
         }
         self.state = state;
-        self.call = None;
+        self.call = call;
         self.taken = None;
         Ok(())
     }

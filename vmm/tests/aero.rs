@@ -30,6 +30,26 @@ mod guest {
         0xef, 0xf4,
     ];
 
+    /// A boot sector. Forty times: reads a sector through INT 13h, mixes in the time-stamp counter,
+    /// writes a letter that comes of both to COM1. Then powers off.
+    pub const READER: &[u8] = &[
+        0x31, 0xc0, 0x8e, 0xd8, 0x8e, 0xd0, 0xbc, 0x00, 0x7c, 0xba, 0xfb, 0x03, 0xb0, 0x03, 0xee,
+        0xbd, 0x28, 0x00, 0xbe, 0x44, 0x7c, 0xb4, 0x42, 0xb2, 0x80, 0xcd, 0x13, 0xb3, 0x21, 0x72,
+        0x0e, 0x0f, 0x31, 0x88, 0xc3, 0x02, 0x1e, 0x00, 0x80, 0x80, 0xe3, 0x0f, 0x80, 0xc3, 0x61,
+        0xba, 0xf8, 0x03, 0x88, 0xd8, 0xee, 0xfe, 0x06, 0x4c, 0x7c, 0x4d, 0x75, 0xd8, 0xba, 0x04,
+        0x06, 0xb8, 0x00, 0x20, 0xef, 0xf4, 0x90, 0x90, 0x10, 0x00, 0x01, 0x00, 0x00, 0x80, 0x00,
+        0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    ];
+
+    /// The code as a disk whose sectors hold their numbers.
+    pub fn disk(code: &[u8]) -> Vec<u8> {
+        let mut disk: Vec<u8> = (0..128 * 512).map(|at| (at / 512) as u8).collect();
+        disk[..512].fill(0);
+        disk[..code.len()].copy_from_slice(code);
+        disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+        disk
+    }
+
     /// The code as a multiboot image with addresses in its header.
     pub fn kernel(code: &[u8]) -> Vec<u8> {
         const MAGIC: u32 = 0x1bad_b002;
@@ -184,6 +204,35 @@ fn deterministic_runs_are_the_same_and_go_on_from_a_snapshot_the_same() {
         assert_eq!(retired.to_string(), at);
         let (rest, end) = run(&["--snapshot-load", "s.aerosnap"]);
         assert_eq!(([before, rest].concat(), end), (text.clone(), total));
+    }
+}
+
+#[test]
+fn a_snapshot_while_the_firmware_reads_a_disk_goes_on_the_same() {
+    let folder = Folder::new("reading");
+    folder.write("disk.img", guest::disk(guest::READER));
+    folder.write(
+        "m.toml",
+        "[clock]\nmode = \"deterministic\"\n[machine]\nmemory = \"16MiB\"\n\
+         [[device]]\ntype = \"serial\"\n\
+         [[device]]\ntype = \"ahci\"\ndrives = [{ image = \"disk.img\" }]\n",
+    );
+    let run = |args: &[&str]| {
+        let fixed =
+            ["run", "m.toml", "--timeout", "60", "--serial", "s.txt", "--stats", "stats.json"];
+        let ended = folder.aero(&[&fixed[..], args].concat());
+        assert_eq!((ended.code, ended.errors.as_str()), (0, ""));
+        (folder.read("s.txt"), instructions(&folder))
+    };
+    let (text, total) = run(&[]);
+    assert_eq!(text.len(), 40);
+    assert!(!text.contains(&b'!'), "a read failed");
+    // Nearly all of the time is spent waiting for the disk.
+    for part in 1..8 {
+        let at = (total - part * 20_011).to_string();
+        let (before, _) = run(&["--snapshot-save", "s.aerosnap", "--at", &at]);
+        let (rest, end) = run(&["--snapshot-load", "s.aerosnap"]);
+        assert_eq!(([before, rest].concat(), end), (text.clone(), total), "at {at}");
     }
 }
 

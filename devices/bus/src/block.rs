@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlockOp {
@@ -40,7 +42,7 @@ pub struct BlockRequest {
 }
 
 /// Why a request failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum BlockError {
     /// Past the end of the medium.
     #[error("{len} bytes at {offset:#x} are past the end of the medium")]

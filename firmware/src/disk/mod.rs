@@ -99,15 +99,39 @@ pub(crate) struct Target {
 
 /// A disk service under way: what it has read so far, and the request in flight. The service runs from
 /// its start each time; requests that have completed are answered from here.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Call {
     service: u16,
     esp: u32,
     done: Vec<Result<Vec<u8>, BlockError>>,
+    #[serde(skip)]
     next: usize,
     in_flight: Option<usize>,
     /// Chunks of a long transfer that are finished.
     chunks: u64,
     id: u64,
+    /// The request in flight was that of a saved machine: the medium is to be asked again.
+    #[serde(skip, default = "asked_again")]
+    ask_again: bool,
+}
+
+fn asked_again() -> bool {
+    true
+}
+
+/// Requests of a call that a snapshot may hold, and bytes they may have read.
+const MAX_DONE: usize = 256;
+const MAX_DONE_BYTES: usize = 16 << 20;
+
+impl Call {
+    /// Whether a saved call can go on.
+    pub fn is_valid(&self, drives: usize) -> bool {
+        let bytes: usize = self.done.iter().flatten().map(Vec::len).sum();
+        self.done.len() <= MAX_DONE
+            && bytes <= MAX_DONE_BYTES
+            && self.in_flight.is_none_or(|drive| drive < drives)
+    }
 }
 
 impl Firmware {
@@ -130,6 +154,7 @@ impl Firmware {
                     in_flight: None,
                     chunks: 0,
                     id: 0,
+                    ask_again: false,
                 });
                 true
             }
@@ -160,10 +185,13 @@ impl Firmware {
             call.next += 1;
             return Ok(result.clone());
         }
-        if call.in_flight.is_none() {
+        let was_in_flight = call.in_flight.replace(drive).is_some();
+        let ask_again = std::mem::take(&mut call.ask_again);
+        if !was_in_flight {
             call.id = call.id.wrapping_add(1);
+        }
+        if !was_in_flight || ask_again {
             backend.submit(BlockRequest { id: call.id, op });
-            call.in_flight = Some(drive);
         }
         while let Some(completion) = backend.poll() {
             if completion.id == call.id {

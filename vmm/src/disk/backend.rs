@@ -277,6 +277,8 @@ impl DiskHandle {
         if let Some(at) = saved.iter().position(|p| p.id == request.id) {
             return saved.swap_remove(at).due;
         }
+        // The first new request: whatever was saved and not asked for again never will be.
+        saved.clear();
         drop(saved);
         let bytes = match &request.op {
             BlockOp::Read { len, .. } => u64::from(*len),
