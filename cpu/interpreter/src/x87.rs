@@ -23,8 +23,6 @@ pub(crate) fn lower(instr: &Instruction, _op: &mut Op) -> Option<Handler> {
 
 /// SF: an invalid operation was a stack fault.
 const STACK_FAULT: u16 = 1 << 6;
-/// ES and B: an unmasked exception is pending.
-const SUMMARY: u16 = 1 << 7 | 1 << 15;
 /// C0, C1, C2 and C3.
 const CODES: Status = Status::C0.union(Status::C1).union(Status::C2).union(Status::C3);
 
@@ -47,8 +45,6 @@ trait Stack {
     fn set_codes(&mut self, codes: Status);
     /// A stack fault; `overflow` says which kind. Returns whether the masked response is wanted.
     fn stack_fault(&mut self, overflow: bool) -> bool;
-    /// Brings ES and B in line with the exceptions and their masks.
-    fn summarize(&mut self);
     /// Takes over a result: reports what it reports, and gives the value if it is to be written.
     fn accept<T>(&mut self, computed: Computed<T>) -> Option<T>;
 }
@@ -106,7 +102,7 @@ impl Stack for FpuState {
     fn report(&mut self, status: Status) {
         self.status = self.status & !Status::C1.bits() | status.bits();
         if status.bits() & 0x3f != 0 {
-            self.summarize();
+            self.refresh_summary();
         }
     }
 
@@ -120,14 +116,6 @@ impl Stack for FpuState {
         self.report(Status::IE | codes);
         self.status |= STACK_FAULT;
         self.control().masks(Status::IE)
-    }
-
-    fn summarize(&mut self) {
-        if self.exception_pending() {
-            self.status |= SUMMARY;
-        } else {
-            self.status &= !SUMMARY;
-        }
     }
 
     #[inline]

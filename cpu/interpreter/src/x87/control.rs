@@ -58,19 +58,14 @@ pub(super) fn handler(code: Code) -> Option<Handler> {
     }
 }
 
-/// Bits of the control word that can be written; bit 6 always reads as one.
-const CONTROL_MASK: u16 = 0x1f3f;
-const CONTROL_FIXED: u16 = 0x40;
 /// The exceptions, SF, ES and B.
 const EXCEPTIONS: u16 = 0x80ff;
 
 fn load_control(exec: &mut Exec<'_>, op: &Op, (): ()) -> Outcome {
     begin(exec)?;
     let control: u16 = exec.load(op)?;
-    let fpu = &mut exec.cpu.fpu;
-    fpu.control = control & CONTROL_MASK | CONTROL_FIXED;
     // An exception that is pending and now unmasked is reported by the next instruction.
-    fpu.summarize();
+    exec.cpu.fpu.set_control_word(control);
     Ok(())
 }
 

@@ -328,10 +328,6 @@ fn unary(exec: &mut Exec<'_>, op: &Op, compute: fn(F80, Control) -> Computed<F80
 }
 
 fn sign(exec: &mut Exec<'_>, op: &Op, compute: fn(F80) -> F80) -> Outcome {
-    unary_exact(exec, op, compute)
-}
-
-fn unary_exact(exec: &mut Exec<'_>, op: &Op, compute: fn(F80) -> F80) -> Outcome {
     begin(exec)?;
     let fpu = &mut exec.cpu.fpu;
     match fpu.st(0) {
