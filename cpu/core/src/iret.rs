@@ -149,7 +149,7 @@ impl Exec<'_> {
         } else {
             let new_sp = self.read_stack(sp.wrapping_add(3 * step), size)?;
             let new_ss = self.read_stack(sp.wrapping_add(4 * step), size)? as u16;
-            let stack = self.check_return_stack(new_ss, new_cpl, false)?;
+            let stack = self.check_stack_selector(new_ss, new_cpl, false)?;
             self.check_entry(&descriptor, rip)?;
             self.load_flags(flags, mask);
             self.set_code_segment(selector, &descriptor, new_cpl);
@@ -216,7 +216,7 @@ impl Exec<'_> {
         let mut stack: Option<(Segment, u64)> = None;
         if let Some((new_sp, new_ss)) = outer_stack {
             let long_code = descriptor.attributes().is_long();
-            stack = Some((self.check_return_stack(new_ss, new_cpl, long_code)?, new_sp));
+            stack = Some((self.check_stack_selector(new_ss, new_cpl, long_code)?, new_sp));
         }
         self.check_entry(&descriptor, rip)?;
         self.load_flags(flags, mask);

@@ -111,34 +111,15 @@ impl Exec<'_> {
                 if old.usable { Segment { selector, base, ..old } } else { Segment::real(selector) }
             }
             Mode::V86 => v86_segment(selector),
-            _ if seg == SegReg::Ss => self.check_stack_selector(selector)?,
+            _ if seg == SegReg::Ss => {
+                let long_code = self.cpu.mode == Mode::Long64;
+                self.check_stack_selector(selector, self.cpu.cpl, long_code)?
+            }
             _ => self.check_data_selector(selector)?,
         };
         self.cpu.segs[seg as usize] = segment;
         self.cpu.segment_changed(seg);
         Ok(())
-    }
-
-    fn check_stack_selector(&mut self, selector: u16) -> ExecResult<Segment> {
-        let cpl = self.cpu.cpl;
-        if is_null(selector) {
-            // 64-bit code below CPL 3 runs with a null SS.
-            if self.cpu.mode == Mode::Long64 && cpl != 3 && rpl(selector) == cpl {
-                return Ok(Segment::null(selector));
-            }
-            return Err(Exception::gp(0));
-        }
-        let fault = self.gp_selector(selector);
-        let mut descriptor = self.fetch_descriptor(selector)?.ok_or(fault)?;
-        let rights = descriptor.attributes();
-        if rpl(selector) != cpl || !rights.is_writable() || rights.dpl() != cpl {
-            return Err(fault);
-        }
-        if !rights.is_present() {
-            return Err(self.ss_selector(selector));
-        }
-        self.mark_accessed(&mut descriptor)?;
-        Ok(descriptor.segment(selector))
     }
 
     fn check_data_selector(&mut self, selector: u16) -> ExecResult<Segment> {

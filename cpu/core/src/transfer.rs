@@ -413,9 +413,9 @@ impl Exec<'_> {
         Ok(descriptor)
     }
 
-    /// Checks a stack selector that a return to level `cpl` goes to. `long_code`: to 64-bit code,
-    /// which below CPL 3 may have a null one.
-    pub(crate) fn check_return_stack(
+    /// Checks a selector for SS at level `cpl`: the present one, or the one that a return goes to.
+    /// `long_code`: for 64-bit code, which below CPL 3 may have a null one.
+    pub(crate) fn check_stack_selector(
         &mut self,
         selector: u16,
         cpl: u8,
@@ -482,7 +482,7 @@ impl Exec<'_> {
             let new_sp = self.read_stack(after, size)?;
             let new_ss = self.read_stack(after.wrapping_add(step), size)? as u16;
             let long_code = self.cpu.mode.is_long() && descriptor.attributes().is_long();
-            let stack = self.check_return_stack(new_ss, new_cpl, long_code)?;
+            let stack = self.check_stack_selector(new_ss, new_cpl, long_code)?;
             self.check_entry(&descriptor, rip)?;
             self.set_code_segment(selector, &descriptor, new_cpl);
             self.set_stack_segment(stack);
