@@ -25,6 +25,9 @@ fn native() -> Result<()> {
     if sh::which("iasl").is_none() {
         tools::install("iasl, the referee for ACPI tables", &["acpica-tools"])?;
     }
+    if std::env::var_os("NASM").is_none() && sh::which("nasm").is_none() {
+        tools::install("nasm, which assembles the instruction tests,", &["nasm"])?;
+    }
     sh::step("Tests of the crates");
     sh::run(&mut sh::cmd("cargo", &["test", "--workspace", "--exclude", "aero-tests"]))
 }
@@ -42,13 +45,7 @@ fn guests() -> Result<()> {
 /// The page in a real browser.
 fn browser() -> Result<()> {
     let guests = guest::prepare()?;
-    let chromium = match ["chromium", "google-chrome", "chrome"].iter().find_map(|c| sh::which(c)) {
-        Some(found) => found,
-        None => {
-            tools::install("Chromium, in which the page is tested,", &["chromium"])?;
-            "/usr/bin/chromium".into()
-        }
-    };
+    let chromium = tools::chromium()?;
     let dist = web::build()?;
     let server = crate::serve::start(0, vec![("/", dist), ("/guests/", guests.dir)])?;
     sh::step("Tests of the page in Chromium");
