@@ -1,0 +1,163 @@
+//! Random bytes as code, in every mode, with interrupts, devices and a memory map that changes.
+//!
+//! Each input runs twice: on the backend under test in long runs, and on the interpreter one
+//! instruction at a time. Neither may panic, stand still or retire more than it may, and both must
+//! come to the same state: what deterministic mode promises.
+
+mod scene;
+
+use aero_cpu::{CpuBackend, CpuExit, CpuModel, Signal, Vcpu};
+use aero_interpreter::Interpreter;
+
+use crate::backends;
+use crate::input::Input;
+use crate::world::World;
+use scene::Scene;
+
+/// Instructions that an input may retire at most.
+const MOST_RETIRED: u64 = 256;
+/// Code of an input, in bytes; more is left out.
+const MOST_CODE: usize = 512;
+
+/// Something from outside, at a retired count.
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    when: u64,
+    kind: u8,
+    vector: u8,
+}
+
+/// What an input says.
+#[derive(Debug)]
+struct Plan {
+    scene: Scene,
+    events: Vec<Event>,
+    budget: u64,
+    changing: bool,
+}
+
+impl Plan {
+    fn read(data: &[u8]) -> Self {
+        let mut input = Input::new(data);
+        let budget = u64::from(input.u8()).clamp(1, MOST_RETIRED);
+        let mut events: Vec<Event> = (0..4)
+            .map(|_| Event { when: input.u8().into(), kind: input.u8(), vector: input.u8() })
+            .filter(|event| event.when < budget && event.kind % 8 < 6)
+            .collect();
+        events.sort_by_key(|event| event.when);
+        let changing = input.u8() & 1 != 0;
+        let scene = Scene::read(&mut input, MOST_CODE);
+        Self { scene, events, budget, changing }
+    }
+}
+
+struct Machine {
+    world: World,
+    cpu: Vcpu,
+}
+
+impl Machine {
+    fn new(plan: &Plan) -> Self {
+        let model = CpuModel::named(plan.scene.model()).expect("a model of this name");
+        let mut world = World::new(plan.changing);
+        let mut cpu = Vcpu::new(0, model);
+        plan.scene.set(&mut world, &mut cpu);
+        Self { world, cpu }
+    }
+
+    fn raise(&mut self, event: Event) {
+        let signals = &self.world.signals;
+        match event.kind % 8 {
+            0 | 1 => self.world.interrupt(event.vector),
+            2 => signals.raise(Signal::NMI),
+            3 => signals.raise(Signal::INIT),
+            4 => signals.raise_sipi(event.vector),
+            _ => signals.raise(Signal::STOP),
+        }
+    }
+
+    /// Runs the plan, `most` instructions at a time.
+    fn run(&mut self, plan: &Plan, backend: &mut dyn CpuBackend, most: u64) {
+        let mut events = plan.events.iter().copied().peekable();
+        let signals = self.world.signals.clone();
+        // A run may come back without having retired anything for a STOP, of which each instruction
+        // and each event brings one at most.
+        let mut runs = 2 * (plan.budget + plan.events.len() as u64) + 16;
+        let mut retired = 0;
+        loop {
+            while let Some(event) = events.next_if(|event| event.when <= retired) {
+                self.raise(event);
+            }
+            if retired >= plan.budget {
+                return;
+            }
+            let next = events.peek().map_or(plan.budget, |event| event.when);
+            let allowed = most.min(next - retired);
+            self.world.before = retired;
+            self.world.allowed = allowed;
+            let outcome = backend.run(&mut self.cpu, &signals, &mut self.world);
+            assert!(
+                outcome.retired <= allowed,
+                "{} instructions retired of {allowed} allowed",
+                outcome.retired
+            );
+            retired += outcome.retired;
+            if outcome.exit != CpuExit::Budget && !self.cpu.is_wakeable(&signals) {
+                // Time goes on to the next event, whatever sleeps.
+                match events.peek() {
+                    Some(event) => retired = event.when,
+                    None => return,
+                }
+            }
+            runs -= 1;
+            assert!(runs > 0, "the processor makes no progress");
+        }
+    }
+
+    /// The state can be saved and taken back.
+    fn check_snapshot(&self) {
+        let saved = self.cpu.save();
+        let mut other = Vcpu::new(0, self.cpu.model.clone());
+        other.restore(&saved).expect("a state that was reached can be restored");
+        assert_eq!(other.save(), saved, "a snapshot comes back as it was");
+    }
+}
+
+/// The first difference between two dumps of state.
+fn difference(one: &str, two: &str) -> String {
+    let same = one.bytes().zip(two.bytes()).take_while(|(a, b)| a == b).count();
+    let from = same.saturating_sub(200);
+    let part = |text: &str| {
+        let bytes = text.as_bytes();
+        let end = (same + 200).min(bytes.len());
+        String::from_utf8_lossy(&bytes[from.min(end)..end]).into_owned()
+    };
+    format!("under test: …{}…\nstepped: …{}…", part(one), part(two))
+}
+
+fn compare(plan: &Plan, tested: &Machine, stepped: &Machine) {
+    let (one, two) = (tested.cpu.save(), stepped.cpu.save());
+    if one != two {
+        let (one, two) = (format!("{one:?}"), format!("{two:?}"));
+        panic!("the processor's state differs for {plan:#x?}\n{}", difference(&one, &two));
+    }
+    let (one, two) = (tested.world.contents(), stepped.world.contents());
+    if let Some(at) = one.iter().zip(&two).position(|(a, b)| a != b) {
+        panic!("memory differs at {at:#x}: {:#x}, stepped {:#x}: {plan:#x?}", one[at], two[at]);
+    }
+    assert_eq!(
+        tested.world.digest, stepped.world.digest,
+        "accesses to devices differ, or when they happen: {plan:#x?}"
+    );
+}
+
+/// Runs one input.
+pub fn run(data: &[u8]) {
+    let plan = Plan::read(data);
+    let mut tested = Machine::new(&plan);
+    tested.run(&plan, &mut *backends::under_test(), u64::MAX);
+    tested.check_snapshot();
+    let mut stepped = Machine::new(&plan);
+    stepped.run(&plan, &mut Interpreter::new(), 1);
+    compare(&plan, &tested, &stepped);
+}

@@ -1,0 +1,4 @@
+//! Altered snapshots.
+
+/// Runs one input.
+pub fn run(_data: &[u8]) {}
