@@ -2,9 +2,9 @@
 //!
 //! The block holds the guest's RAM and, behind it, memory that is mapped directly but is not RAM: ROM
 //! images and video memory ([`AuxMemory`]). It is one block so that generated code can reach all of it
-//! at a constant offset. Offsets into the block are called *host offsets*.
+//! at a constant offset. Offsets into the block are called *host offsets*. Behind it, out of reach of
+//! the guest, is room for what generated code works on besides ([`GuestRam::place`]).
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -14,6 +14,8 @@ use vm_memory::{
     GuestAddress, GuestMemoryBackend, GuestMemoryError, GuestMemoryRegion, GuestMemoryRegionBytes,
     GuestUsize, MemoryRegionAddress, VolatileSlice,
 };
+
+use crate::placed::{Block, Placed};
 
 /// The page size of the x86 and of everything here that counts pages.
 pub const PAGE_SIZE: u64 = 4096;
@@ -34,50 +36,20 @@ pub enum RamError {
     Exhausted(u64),
 }
 
-/// The block of host memory. Freed when the last region is gone.
-struct Block {
-    base: *mut u8,
-    layout: Layout,
-}
-
-// SAFETY: the block is plain memory that is only touched through volatile or atomic accesses of
-// `vm-memory` and of the CPU; races between them are the guest's own, as on hardware.
-unsafe impl Send for Block {}
-// SAFETY: as above.
-unsafe impl Sync for Block {}
-
-impl Block {
-    fn new(len: u64) -> Result<Self, RamError> {
-        let layout = usize::try_from(len)
-            .ok()
-            .and_then(|len| Layout::from_size_align(len, PAGE_SIZE as usize).ok())
-            .ok_or(RamError::Exhausted(len))?;
-        // SAFETY: the layout is not empty: every caller asks for at least 1 MiB.
-        let base = unsafe { alloc_zeroed(layout) };
-        if base.is_null() {
-            if len < 1 << 20 {
-                handle_alloc_error(layout);
-            }
-            return Err(RamError::Exhausted(len));
-        }
-        Ok(Self { base, layout })
-    }
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        // SAFETY: `base` came from `alloc_zeroed` with this layout.
-        unsafe { dealloc(self.base, self.layout) }
-    }
-}
-
 /// A version number per page of the block. It rises whenever a device or the host writes to the page,
 /// and when a CPU writes to a page that is marked as holding decoded code. Whoever derives something
 /// from a page's bytes keeps the version and looks again.
 #[derive(Clone)]
 pub struct PageVersions {
     words: Arc<[AtomicU32]>,
-    code_marks: Arc<AtomicU64>,
+    counts: Arc<Counts>,
+}
+
+/// What happened to marks, of all pages together.
+#[derive(Default)]
+struct Counts {
+    code_marks: AtomicU64,
+    code_writes: AtomicU64,
 }
 
 impl PageVersions {
@@ -87,7 +59,7 @@ impl PageVersions {
 
     fn new(pages: u64) -> Self {
         let words = (0..pages).map(|_| AtomicU32::new(0)).collect();
-        Self { words, code_marks: Arc::default() }
+        Self { words, counts: Arc::default() }
     }
 
     /// The word of the page that holds host offset `offset`.
@@ -105,7 +77,7 @@ impl PageVersions {
         let before =
             self.word(offset).fetch_or(Self::HAS_CODE, Ordering::AcqRel) & Self::HAS_CODE != 0;
         if !before {
-            self.code_marks.fetch_add(1, Ordering::AcqRel);
+            self.counts.code_marks.fetch_add(1, Ordering::AcqRel);
         }
         before
     }
@@ -113,7 +85,13 @@ impl PageVersions {
     /// How many times a page that was not marked has been. A CPU that may store to pages without
     /// looking at their words drops that right when it sees a new number.
     pub fn code_marks(&self) -> u64 {
-        self.code_marks.load(Ordering::Acquire)
+        self.counts.code_marks.load(Ordering::Acquire)
+    }
+
+    /// How many times a page that was marked was written. Who keeps code of many pages looks at their
+    /// versions when it sees a new number.
+    pub fn code_writes(&self) -> u64 {
+        self.counts.code_writes.load(Ordering::Acquire)
     }
 
     /// Whether decoded code of this page is kept.
@@ -127,7 +105,13 @@ impl PageVersions {
         let old = word.fetch_add(2, Ordering::AcqRel);
         if old & Self::HAS_CODE != 0 {
             word.fetch_and(!Self::HAS_CODE, Ordering::AcqRel);
+            self.counts.code_writes.fetch_add(1, Ordering::AcqRel);
         }
+    }
+
+    /// Whether these are the versions of the same memory.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.words, &other.words)
     }
 
     /// All words, for generated code that checks them inline.
@@ -211,7 +195,7 @@ impl GuestMemoryRegion for RamRegion {
         let addr =
             self.check_address(addr).ok_or(GuestMemoryError::InvalidBackendAddress)?.0 as usize;
         // SAFETY: `addr` was checked to be inside the region, and the region inside the block.
-        Ok(unsafe { self.block.base.add(self.host_offset as usize + addr) })
+        Ok(unsafe { self.block.base().add(self.host_offset as usize + addr) })
     }
 
     fn get_slice(
@@ -227,7 +211,7 @@ impl GuestMemoryRegion for RamRegion {
         // SAFETY: offset + count is inside the region, which lives as long as `self` keeps the block.
         Ok(unsafe {
             VolatileSlice::with_bitmap(
-                self.block.base.add(start),
+                self.block.base().add(start),
                 count,
                 self.bitmap.slice_at(offset.0 as usize),
                 None,
@@ -326,7 +310,22 @@ impl GuestRam {
     /// The whole block: base pointer and length in bytes. For CPU backends, which keep to the host
     /// offsets that [`MemoryMap::lookup`](crate::MemoryMap::lookup) gives them.
     pub fn host_block(&self) -> (*mut u8, u64) {
-        (self.block.base, self.block_len)
+        (self.block.base(), self.block_len)
+    }
+
+    /// All that lies in one piece with guest memory: base pointer and length in bytes, a multiple of
+    /// 64 KiB. It begins with the [block](Self::host_block); behind it is what was
+    /// [placed](Self::place) there, and zeros. For engines that run generated code; no host offset leads
+    /// behind the block.
+    pub fn host_memory(&self) -> (*mut u8, u64) {
+        (self.block.base(), self.block.whole_len())
+    }
+
+    /// Places a value behind guest memory, for generated code to reach: its linear memory begins where
+    /// the block does. There is room for 8 MiB. It does not count as part of the block: it has neither
+    /// page versions nor host offsets, and nothing maps it for the guest.
+    pub fn place<T: Send>(&self, value: T) -> Result<Placed<T>, RamError> {
+        Placed::new(&self.block, value)
     }
 
     /// A slice of the block by host offset; `None` if it is not all inside.
@@ -336,7 +335,7 @@ impl GuestRam {
         // SAFETY: the range was checked to be inside the block, which `self` keeps alive.
         Some(unsafe {
             VolatileSlice::with_bitmap(
-                self.block.base.add(offset as usize),
+                self.block.base().add(offset as usize),
                 len as usize,
                 bitmap,
                 None,
@@ -393,6 +392,7 @@ mod tests {
         assert_ne!(ram.versions().version(0x1000), 0);
         assert_ne!(ram.versions().version(0x2000), 0);
         assert!(!ram.versions().has_code(0x1000));
+        assert_eq!(ram.versions().code_writes(), 1);
     }
 
     #[test]
