@@ -3,6 +3,7 @@
 
 mod bench;
 mod debian;
+mod fuzz;
 mod guest;
 mod lint;
 mod run;
@@ -24,7 +25,7 @@ cargo xtask <command>
   test [--native | --guests | --browser]
                         all tests, or one part of them
   lint                  rustfmt and clippy, as the tests ask for
-  bench [NAME]          measure beside peers
+  bench cpu | boot      measure beside peers (cargo xtask bench help)
   guests                fetch and prepare the guests that tests and the demo boot
   web                   build the page into frontend/dist
 ";
@@ -45,6 +46,7 @@ fn dispatch() -> Result<()> {
         "test" => test::main(&rest),
         "lint" => lint::main(),
         "bench" => bench::main(&rest),
+        "fuzz" => fuzz::main(&rest),
         "guests" => guest::prepare().map(|guests| println!("{guests}")),
         "web" => web::build().map(|dist| println!("The page is in {}", dist.display())),
         "" | "help" | "--help" | "-h" => {

@@ -1,5 +1,7 @@
 //! Tools from the system's packages: found, or installed where that can be done unasked.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 
 use crate::sh;
@@ -26,4 +28,13 @@ pub fn install(what: &str, packages: &[&str]) -> Result<()> {
     args.extend(packages);
     sh::output(sh::cmd("apt-get", &args).env("DEBIAN_FRONTEND", "noninteractive"))?;
     Ok(())
+}
+
+/// The browser that the page is tested and measured in.
+pub fn chromium() -> Result<PathBuf> {
+    if let Some(found) = ["chromium", "google-chrome", "chrome"].iter().find_map(|c| sh::which(c)) {
+        return Ok(found);
+    }
+    install("Chromium, in which the page is tested and measured,", &["chromium"])?;
+    Ok("/usr/bin/chromium".into())
 }

@@ -1,6 +1,6 @@
 //! The guests that the demo and the tests boot, made from Debian's packages.
 
-mod cpio;
+pub mod cpio;
 mod disk;
 mod initramfs;
 
