@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use aero_bus::{GuestRam, Placed, RamError};
+
 bitflags::bitflags! {
     /// What is being signalled to one processor.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +26,24 @@ const SIPI_VECTOR_SHIFT: u32 = 24;
 
 /// One word per processor, written by interrupt controllers and the run loop from any thread, and
 /// looked at by the backend with a plain load at block boundaries and back edges.
-#[derive(Debug, Default)]
-pub struct CpuSignals(AtomicU32);
+#[derive(Debug)]
+pub struct CpuSignals(Placed<AtomicU32>);
+
+impl Default for CpuSignals {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl CpuSignals {
     /// No signals.
-    pub const fn new() -> Self {
-        Self(AtomicU32::new(0))
+    pub fn new() -> Self {
+        Self(Placed::boxed(Box::default()))
+    }
+
+    /// No signals; the word lies beside guest memory, where generated code can reach it.
+    pub fn placed(ram: &GuestRam) -> Result<Self, RamError> {
+        Ok(Self(ram.place(AtomicU32::new(0))?))
     }
 
     /// Raises signals.

@@ -1,5 +1,6 @@
 //! The architectural state of one processor.
 
+use aero_bus::{GuestRam, Placed, RamError};
 use aero_x87::F80;
 use serde::{Deserialize, Serialize};
 
@@ -180,7 +181,7 @@ pub struct Vcpu {
     pub(crate) linear_mask: u64,
     /// What RSP is masked with for stack accesses: 16, 32 or 64 bits.
     pub(crate) stack_mask: u64,
-    pub(crate) tlb: Box<Tlb>,
+    pub(crate) tlb: Placed<Tlb>,
     pub(crate) mode: Mode,
     pub(crate) cpl: u8,
     /// Data accesses must be aligned: CR0.AM, RFLAGS.AC and CPL 3.
@@ -247,6 +248,15 @@ pub struct Vcpu {
 impl Vcpu {
     /// A processor after power-on. Processor 0 runs; the others wait for a start-up message.
     pub fn new(index: u32, model: CpuModel) -> Self {
+        Self::with_tlb(index, model, Tlb::boxed())
+    }
+
+    /// The same beside guest memory, where generated code can reach it.
+    pub fn placed(ram: &GuestRam, index: u32, model: CpuModel) -> Result<Placed<Self>, RamError> {
+        ram.place(Self::with_tlb(index, model, Tlb::placed(ram)?))
+    }
+
+    fn with_tlb(index: u32, model: CpuModel, tlb: Placed<Tlb>) -> Self {
         let mut cpu = Self {
             regs: [0; 16],
             rip: 0,
@@ -254,7 +264,7 @@ impl Vcpu {
             segs: [Segment::real(0); 6],
             linear_mask: u32::MAX.into(),
             stack_mask: 0xffff,
-            tlb: Tlb::new(),
+            tlb,
             mode: Mode::Real,
             cpl: 0,
             alignment_checks: false,
@@ -466,6 +476,11 @@ impl Vcpu {
     /// Sets the privilege level by hand; [`mode_changed`](Self::mode_changed) goes after it.
     pub fn set_cpl(&mut self, cpl: u8) {
         self.cpl = cpl & 3;
+    }
+
+    /// Where the arrays of translations are; see [`layout`](crate::layout).
+    pub fn tlb_address(&self) -> *const u8 {
+        self.tlb.as_ptr().cast()
     }
 
     /// Forgets all cached translations.

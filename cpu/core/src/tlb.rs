@@ -1,6 +1,6 @@
 //! The software TLB: linear pages to host offsets.
 
-use aero_bus::{GuestRam, PAGE_SIZE};
+use aero_bus::{GuestRam, PAGE_SIZE, Placed, RamError};
 
 /// Entries of each array, a power of two.
 pub const TLB_ENTRIES: usize = 1024;
@@ -16,9 +16,9 @@ const NON_CANONICAL: u64 = 1 << 63;
 pub struct TlbEntry {
     /// Linear address of the page. An access of n bytes hits if `linear - tag` (wrapping) is at most
     /// 4096 - n, which also keeps it inside the page.
-    tag: u64,
+    pub(crate) tag: u64,
     /// What to add (wrapping) to the linear address for the host offset.
-    addend: u64,
+    pub(crate) addend: u64,
 }
 
 impl TlbEntry {
@@ -51,8 +51,8 @@ pub enum Access {
 
 #[derive(Clone)]
 #[repr(C)]
-struct Array {
-    entries: [TlbEntry; TLB_ENTRIES],
+pub(crate) struct Array {
+    pub(crate) entries: [TlbEntry; TLB_ENTRIES],
     global: [u64; TLB_ENTRIES / 64],
     /// Slots that may be valid, so that a flush need not touch the rest.
     used: [u64; TLB_ENTRIES / 64],
@@ -126,7 +126,7 @@ unsafe impl Sync for Host {}
 #[repr(C)]
 pub struct Tlb {
     /// Index: (user as usize) * 3 + access.
-    arrays: [Array; 6],
+    pub(crate) arrays: [Array; 6],
     physical: [PhysicalPage; PHYSICAL_ENTRIES],
     /// A hash of the 2 MiB regions that have entries from larger pages than 4 KiB.
     large: [u64; 8],
@@ -152,8 +152,19 @@ pub(crate) enum PageSize {
 }
 
 impl Tlb {
-    pub(crate) fn new() -> Box<Self> {
-        Box::new(Self {
+    /// An empty one, which generated code need not reach.
+    pub(crate) fn boxed() -> Placed<Self> {
+        Placed::boxed(Box::new(Self::new()))
+    }
+
+    /// An empty one beside guest memory.
+    pub(crate) fn placed(ram: &GuestRam) -> Result<Placed<Self>, RamError> {
+        ram.place(Self::new())
+    }
+
+    #[inline(always)]
+    fn new() -> Self {
+        Self {
             arrays: std::array::from_fn(|_| Array::new()),
             physical: [PhysicalPage { page: u64::MAX, read: None, write: None }; PHYSICAL_ENTRIES],
             large: [0; _],
@@ -163,7 +174,7 @@ impl Tlb {
             host: Host { base: std::ptr::null_mut(), len: 0 },
             map_generation: 0,
             code_marks: 0,
-        })
+        }
     }
 
     /// Attaches the TLB to the memory it is used with. Entries of another memory are dropped.
