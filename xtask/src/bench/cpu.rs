@@ -95,7 +95,7 @@ pub fn run(options: &Options) -> Result<()> {
     println!("\n{machine}");
     for &bits in &options.bits {
         let of_width: Vec<_> = runs.iter().filter(|run| run.bits == bits).collect();
-        println!("\n{}", summary::table(bits, &of_width));
+        println!("\n{}", summary::table(bits, &of_width, options.by));
     }
     println!("All figures are in {}", file.display());
     if runs.iter().any(|run| matches!(run.state, State::Failed(_))) {
@@ -111,16 +111,7 @@ fn measure(
     program: &program::Program,
     options: &Options,
 ) -> Result<Run> {
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let mut run = Run {
-        peer,
-        bits,
-        state: State::Ran,
-        tests: Vec::new(),
-        version: peers.version(peer),
-        start: [0.0; 2],
-        load: load.split(' ').next().unwrap_or_default().to_owned(),
-    };
+    let mut run = Run::new(peer, bits, peers.version(peer));
     if let Some(why) = Peers::lacks(peer, bits) {
         run.state = State::NotThere(why.to_owned());
         return Ok(run);
@@ -153,6 +144,9 @@ fn measure(
         )?
     };
     follow(session, &mut run);
+    if run.state == State::Ran && run.tests.is_empty() {
+        bail!("no test is called {:?}; tests/benchmarks/README.md lists them", options.only);
+    }
     Ok(run)
 }
 
@@ -270,6 +264,19 @@ fn wrong_result(reference: &Run, run: &Run) -> Option<String> {
 }
 
 impl Run {
+    fn new(peer: Peer, bits: u32, version: String) -> Self {
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        Self {
+            peer,
+            bits,
+            state: State::Ran,
+            tests: Vec::new(),
+            version,
+            start: [0.0; 2],
+            load: load.split(' ').next().unwrap_or_default().to_owned(),
+        }
+    }
+
     /// The test of a name.
     pub fn test(&self, name: &str) -> Option<&Test> {
         self.tests.iter().find(|test| test.name == name)
@@ -304,5 +311,50 @@ fn report(run: &Run) {
         State::Ran => eprintln!("    {} tests", run.tests.len()),
         State::NotThere(why) => eprintln!("    not there: {why}"),
         State::Failed(why) => eprintln!("    failed: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run of what a shell says in place of the guest's program.
+    fn run(script: &str) -> Run {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]);
+        let session =
+            Session::start(shell, Output::Serial, Duration::from_secs(20)).expect("a shell");
+        let mut run = Run::new(Peer::Native, 64, String::new());
+        follow(session, &mut run);
+        run
+    }
+
+    #[test]
+    fn a_run_is_timed_between_its_marks() {
+        let run = run("echo @I 64; echo @T nap user
+             echo @B; echo @E; echo @R cold 1 0000002a 1000 1
+             sleep 0.5; echo @B; sleep 0.2; echo @E; echo @R hot 10 0000002a 5000000 1
+             echo noise of the kernel; echo @DONE");
+        assert_eq!(run.state, State::Ran);
+        let nap = run.test("nap").expect("it has run");
+        assert_eq!((nap.checksum.as_str(), nap.iterations), ("0000002a", 10));
+        let seconds = nap.seconds().expect("one hot run");
+        assert!(seconds >= 0.015, "{seconds}");
+        assert_eq!(nap.guest, [0.0005]);
+    }
+
+    #[test]
+    fn another_result_is_a_failure() {
+        let script =
+            |sum| format!("echo @T a user; echo @B; echo @E; echo @R cold 1 {sum} 1 1; echo @DONE");
+        let (one, two) = (run(&script("1")), run(&script("2")));
+        assert_eq!(wrong_result(&one, &one), None);
+        assert!(wrong_result(&one, &two).is_some_and(|why| why.starts_with("a results in 2")));
+    }
+
+    #[test]
+    fn an_early_end_is_a_failure_that_shows_the_last_lines() {
+        let run = run("echo Kernel panic; exit 1");
+        assert!(matches!(run.state, State::Failed(why) if why.contains("Kernel panic")));
     }
 }

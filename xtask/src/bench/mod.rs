@@ -24,6 +24,8 @@ cargo xtask bench boot [OPTIONS]   Linux to a shell
   --only LIST    some tests of `cpu` only
   --repeat N     timed runs of each test of `cpu`, or boots of `boot`
   --ms N         how long a timed run of `cpu` takes at least, in the guest's milliseconds
+  --by wall|cpu  what the rows of tests in the table of `cpu` compare: time by the host's clock, or
+                 processor time, which other work on the host disturbs less
 ";
 
 /// What is measured, and how.
@@ -33,6 +35,7 @@ struct Options {
     only: String,
     repeat: Option<u32>,
     milliseconds: u32,
+    by: summary::By,
 }
 
 /// Runs the benchmark that is named.
@@ -59,6 +62,7 @@ fn parse(args: &[String]) -> Result<Options> {
         only: String::new(),
         repeat: None,
         milliseconds: 400,
+        by: summary::By::Wall,
     };
     let mut parser = lexopt::Parser::from_args(args);
     while let Some(arg) = parser.next()? {
@@ -74,6 +78,11 @@ fn parse(args: &[String]) -> Result<Options> {
             Long("only") => options.only = parser.value()?.string()?,
             Long("repeat") => options.repeat = Some(parser.value()?.parse::<u32>()?.max(1)),
             Long("ms") => options.milliseconds = parser.value()?.parse::<u32>()?.clamp(1, 60_000),
+            Long("by") => match parser.value()?.string()?.as_str() {
+                "wall" => options.by = summary::By::Wall,
+                "cpu" => options.by = summary::By::Cpu,
+                other => bail!("nothing is compared by {other:?}; by wall or cpu it is"),
+            },
             other => bail!("{}\n\n{HELP}", other.unexpected()),
         }
     }

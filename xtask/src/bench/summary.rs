@@ -9,6 +9,25 @@ use crate::sh;
 const SETS: [(&str, &str); 3] =
     [("user", "user programs"), ("kernel", "kernel-heavy"), ("rewrite", "rewriting code")];
 
+/// What the tests are compared by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The host's clock.
+    Wall,
+    /// Processor time.
+    Cpu,
+}
+
+impl By {
+    /// Seconds of one iteration when the code is hot.
+    fn seconds(self, test: &Test) -> Option<f64> {
+        match self {
+            Self::Wall => test.seconds(),
+            Self::Cpu => Some(test.cpu),
+        }
+    }
+}
+
 /// The middle one, or the mean of the two in the middle.
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
@@ -48,35 +67,38 @@ pub fn machine() -> String {
 }
 
 /// The table of one width. Every run but the first is compared with the first.
-pub fn table(bits: u32, runs: &[&Run]) -> String {
+pub fn table(bits: u32, runs: &[&Run], by: By) -> String {
     let Some((first, others)) = runs.split_first() else { return String::new() };
     let mut rows = vec![vec![format!("{bits} bits")]];
     rows[0].push(first.peer.name().to_owned());
     rows[0].extend(others.iter().map(|run| run.peer.name().to_owned()));
     for test in &first.tests {
-        let mut row = vec![test.name.clone(), test.seconds().map_or(String::new(), duration)];
+        let mut row = vec![test.name.clone(), by.seconds(test).map_or(String::new(), duration)];
         for run in others {
-            let ratio = run.test(&test.name).and_then(|other| ratio(test, other, Test::seconds));
+            let ratio =
+                run.test(&test.name).and_then(|other| ratio(test, other, |test| by.seconds(test)));
             row.push(cell(run, ratio));
         }
         rows.push(row);
     }
-    for (set, title) in SETS {
-        rows.push(mean_row(title, set, first, others, Test::seconds));
-    }
-    for (set, title) in SETS {
-        let title = format!("{title}, CPU");
-        rows.push(mean_row(&title, set, first, others, |test| Some(test.cpu)));
+    for (by, measure) in [(By::Wall, "wall"), (By::Cpu, "CPU")] {
+        for (set, title) in SETS {
+            let title = format!("{title}, {measure}");
+            rows.push(mean_row(&title, set, first, others, |test| by.seconds(test)));
+        }
     }
     let mut row = vec!["first iterations".to_owned(), duration(cold(first))];
     row.extend(others.iter().map(|run| cell_text(run, || duration(cold(run)))));
     rows.push(row);
     let mut text = columns(&rows);
     text.push_str(
-        "The first column is the time of an iteration, the others how many times as long it takes by the \
-         host's clock;\nthen geometric means of those, of the same by processor time, and the sum of all \
-         tests' first iterations.\n",
+        "The first column is the time of an iteration, the others how many times as long it takes; then \
+         geometric means\nof those, by the host's clock and by processor time, and the sum of all tests' \
+         first iterations.\n",
     );
+    if by == By::Cpu {
+        text.push_str("The tests are compared by processor time.\n");
+    }
     for run in runs {
         match &run.state {
             State::Ran => {}
