@@ -1,12 +1,18 @@
 //! Where memory is, for generated code that accesses it by itself.
 
-use aero_bus::PAGE_SIZE;
+use aero_bus::{PAGE_SIZE, PageVersions};
 
 use crate::access::is_canonical;
 use crate::exec::Exec;
 use crate::tlb::Access;
 
 impl Exec<'_> {
+    /// The page versions of the memory.
+    #[inline]
+    pub fn versions(&self) -> &PageVersions {
+        self.ram.versions()
+    }
+
     /// The host offset of an access of `size` bytes at a linear address at the current privilege level
     /// (segments are the caller's business), which may be read or written there until the next call of
     /// anything else here. `size` is 1 to 16.

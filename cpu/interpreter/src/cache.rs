@@ -153,6 +153,11 @@ impl Cache {
         (found == key && block.version == version).then_some(block)
     }
 
+    /// Whether there is a block of `key`, of whatever version.
+    pub fn knows(&self, key: Key) -> bool {
+        self.map.contains_key(&key)
+    }
+
     /// The ops of a block.
     #[inline(always)]
     pub fn ops(&self, block: Block) -> &[Op] {
@@ -264,15 +269,22 @@ fn lowered(instr: &Instruction, error: DecoderError, features: Features) -> Opti
     }
     if !features.contains(required(instr)) {
         op.handler = invalid;
-        op.flags |= OpFlags::END;
+        op.flags |= OpFlags::END | OpFlags::INVALID;
     }
     op.fast = Fast::of(op.handler);
     Some(op)
 }
 
-/// Decodes a single instruction of `code`; `None` if it is longer.
-pub(crate) fn decode_one(code: &[u8], code_bits: u32, features: Features) -> Option<Op> {
+/// Decodes a single instruction of `code`, of 16, 32 or 64 bits, as a processor with these features
+/// has it; `None` if it is longer. The instruction is as iced shows it at address 0: what the processor
+/// does not have, or is not implemented, shows in the op alone ([`OpFlags::INVALID`]).
+pub fn decode(code: &[u8], code_bits: u32, features: Features) -> Option<(Instruction, Op)> {
     let mut decoder = Decoder::new(code_bits, code, OPTIONS);
     let instr = decoder.decode();
-    lowered(&instr, decoder.last_error(), features)
+    lowered(&instr, decoder.last_error(), features).map(|op| (instr, op))
+}
+
+/// The op alone.
+pub(crate) fn decode_one(code: &[u8], code_bits: u32, features: Features) -> Option<Op> {
+    decode(code, code_bits, features).map(|(_, op)| op)
 }

@@ -11,8 +11,10 @@ use crate::operands::{Int, Operands};
 pub(crate) fn lower(instr: &Instruction, op: &mut Op) -> Option<Handler> {
     let handler = choose(instr)?;
     op.flags |= OpFlags::END;
-    if is_near(instr) {
-        op.flags |= OpFlags::BRANCH;
+    match instr.mnemonic() {
+        Mnemonic::Ud0 | Mnemonic::Ud1 | Mnemonic::Ud2 => op.flags |= OpFlags::INVALID,
+        _ if is_near(instr) => op.flags |= OpFlags::BRANCH,
+        _ => {}
     }
     Some(handler)
 }

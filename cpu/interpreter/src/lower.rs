@@ -45,7 +45,7 @@ pub fn lower(instr: &Instruction) -> Op {
         code: instr.code() as u16,
     };
     if instr.is_invalid() {
-        op.flags = OpFlags::END;
+        op.flags = OpFlags::END | OpFlags::INVALID;
         return op;
     }
     set_prefixes(instr, &mut op);
@@ -53,7 +53,7 @@ pub fn lower(instr: &Instruction) -> Op {
     op.handler = match GROUPS.iter().find_map(|group| group(instr, &mut op)) {
         Some(handler) => handler,
         None => {
-            op.flags |= OpFlags::END;
+            op.flags |= OpFlags::END | OpFlags::INVALID;
             missing
         }
     };

@@ -59,6 +59,8 @@ bitflags::bitflags! {
         const END = 1 << 4;
         /// With [`END`](Self::END): does nothing but set the next instruction's address.
         const BRANCH = 1 << 5;
+        /// No instruction that this processor has: always a fault.
+        const INVALID = 1 << 6;
     }
 }
 

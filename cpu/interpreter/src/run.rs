@@ -11,11 +11,31 @@ use aero_cpu::{
 
 use crate::cache::{Cache, Key, MAX_INSTRUCTION, decode_one};
 use crate::fast::{Row, run_ops};
+use crate::op::{Op, OpFlags};
 
 /// A CPU backend that interprets. One can serve several processors of the same model: what it keeps is
 /// derived from physical memory alone.
 pub struct Interpreter {
     cache: Cache,
+    /// Those of the memory that it ran with last.
+    versions: Option<PageVersions>,
+}
+
+/// Sees which blocks are executed: for a backend that does better than to interpret some of them.
+pub trait Observer {
+    /// Asked before each block: it begins at this host offset and is decoded as code of 16, 32 or 64
+    /// bits. With `true` the interpreter comes back before it executes it.
+    fn stop_before(&mut self, host_offset: u64, code_bits: u32) -> bool;
+}
+
+/// Lets everything go on.
+struct Indifferent;
+
+impl Observer for Indifferent {
+    #[inline(always)]
+    fn stop_before(&mut self, _host_offset: u64, _code_bits: u32) -> bool {
+        false
+    }
 }
 
 impl Default for Interpreter {
@@ -27,16 +47,40 @@ impl Default for Interpreter {
 impl Interpreter {
     /// An interpreter that has decoded nothing yet.
     pub fn new() -> Self {
-        Self { cache: Cache::new() }
+        Self { cache: Cache::new(), versions: None }
     }
 
     /// Executes blocks from RIP on, `most` instructions at most, until there is something to look at
-    /// between two instructions. A fault of fetching is returned.
-    fn execute(
+    /// between two instructions (the caller does what [`Exec`] says about such places) or the observer
+    /// stops it. A fault of fetching is returned, and the caller [raises](Exec::raise) it.
+    pub fn execute_observed<O: Observer>(
+        &mut self,
+        exec: &mut Exec<'_>,
+        most: u64,
+        observer: &mut O,
+    ) -> ExecResult<()> {
+        let versions = match self.versions.take() {
+            Some(versions) if versions.is_same(exec.versions()) => versions,
+            _ => exec.versions().clone(),
+        };
+        let outcome = self.execute(exec, &versions, most, observer);
+        self.versions = Some(versions);
+        outcome
+    }
+
+    /// Whether a block of code of 16, 32 or 64 bits that begins at this host offset was decoded, which
+    /// happens when it is executed. Memory may have changed since.
+    pub fn knows(&self, host_offset: u64, code_bits: u32) -> bool {
+        self.cache.knows(Key::new(host_offset, code_bits))
+    }
+
+    #[inline(always)]
+    fn execute<O: Observer>(
         &mut self,
         exec: &mut Exec<'_>,
         versions: &PageVersions,
         most: u64,
+        observer: &mut O,
     ) -> ExecResult<()> {
         let end = exec.retired.saturating_add(most);
         // Blocks that follow each other within a page need no new translation.
@@ -54,6 +98,9 @@ impl Interpreter {
                     break;
                 }
                 let host_offset = host_page + offset;
+                if observer.stop_before(host_offset, code_bits) {
+                    return Ok(());
+                }
                 let key = Key::new(host_offset, code_bits);
                 let version = word.load(Ordering::Acquire) & !PageVersions::HAS_CODE;
                 let block = match self.cache.find(key, version) {
@@ -120,6 +167,27 @@ impl Interpreter {
     }
 }
 
+/// Executes one instruction at RIP, for whoever decodes by himself, with all that goes with it: a fault is
+/// delivered, RIP goes on and the instruction counts as retired. Returns whether the next instruction
+/// is to be looked at first: after a fault, after an op that [ends its block](OpFlags::END), and when
+/// [`Exec::look`] says so.
+#[inline(never)]
+pub fn execute_op(exec: &mut Exec<'_>, op: &Op) -> bool {
+    exec.look = false;
+    exec.next_rip = exec.cpu.rip.wrapping_add(op.len.into());
+    match (op.handler)(exec, op) {
+        Ok(()) => {
+            exec.retired += 1;
+            exec.cpu.rip = exec.next_rip & exec.cpu.linear_mask();
+            exec.look || op.flags.contains(OpFlags::END)
+        }
+        Err(fault) => {
+            exec.raise(*fault);
+            true
+        }
+    }
+}
+
 /// Executes one instruction that is not kept: it crosses the end of its segment, or lies in no memory.
 #[cold]
 #[inline(never)]
@@ -158,7 +226,6 @@ impl CpuBackend for Interpreter {
         signals: &CpuSignals,
         platform: &mut dyn Platform,
     ) -> RunOutcome {
-        let versions = platform.memory().ram().versions().clone();
         let mut exec = Exec::new(cpu, signals, platform);
         loop {
             let mut stepping = !exec.cpu.attention.is_empty();
@@ -166,14 +233,15 @@ impl CpuBackend for Interpreter {
                 if let Some(exit) = exec.service_events() {
                     return RunOutcome { retired: exec.retired, exit };
                 }
-                stepping = !exec.cpu.attention.is_empty();
+                // Of several signals one is taken; the next one's turn is after one more instruction.
+                stepping = !exec.cpu.attention.is_empty() || has_events(&exec);
             }
             let left = exec.budget.saturating_sub(exec.retired);
             if left == 0 {
                 return RunOutcome { retired: exec.retired, exit: CpuExit::Budget };
             }
             let most = if stepping { 1 } else { left };
-            if let Err(fault) = self.execute(&mut exec, &versions, most) {
+            if let Err(fault) = self.execute_observed(&mut exec, most, &mut Indifferent) {
                 exec.raise(fault);
             }
         }
