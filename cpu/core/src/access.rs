@@ -23,6 +23,20 @@ pub(crate) const fn is_canonical(linear: u64) -> bool {
     ((linear << 16) as i64 >> 16) as u64 == linear
 }
 
+/// The alignment that #AC asks of an operand of `size` bytes (SDM Vol. 3, table 6-7). SSE operands have
+/// rules of their own.
+const fn alignment(size: u64) -> u64 {
+    match size {
+        2 | 4 | 8 => size,
+        // Double extended precision.
+        10 => 8,
+        // What FNSTENV and FNSAVE store with 16-bit operands, and with 32-bit ones.
+        14 | 94 => 2,
+        28 | 108 => 4,
+        _ => 1,
+    }
+}
+
 const fn page_rest(linear: u64) -> usize {
     (PAGE_SIZE - linear % PAGE_SIZE) as usize
 }
@@ -91,8 +105,7 @@ impl Exec<'_> {
             size,
             write,
         )?;
-        // SSE operands have alignment rules of their own.
-        if self.cpu.alignment_checks && size <= 8 && !linear.is_multiple_of(size) {
+        if self.cpu.alignment_checks && !linear.is_multiple_of(alignment(size)) {
             return Err(Exception::ac());
         }
         Ok(linear)
@@ -118,6 +131,9 @@ impl Exec<'_> {
     #[inline(never)]
     fn look_up_physical(&mut self, physical: u64) -> PhysicalPage {
         let mut start = physical & !(PAGE_SIZE - 1);
+        if self.platform.local_apic_page() == Some(start) {
+            return self.cpu.tlb.set_physical(physical, None, None);
+        }
         let memory = self.platform.memory();
         if !memory.a20() {
             start &= !(1 << 20);
@@ -277,7 +293,10 @@ impl Exec<'_> {
         offset: u64,
         f: &mut dyn FnMut(T) -> T,
     ) -> ExecResult<T> {
-        self.check(seg, offset, T::SIZE, false)?;
+        // Readable and writable, before the alignment is looked at.
+        let segment = &self.cpu.segs[seg as usize];
+        let stack = seg == SegReg::Ss;
+        Self::check_segment(self.cpu.mode, segment, stack, offset, T::SIZE, false)?;
         let linear = self.check(seg, offset, T::SIZE, true)?;
         let user = self.cpu.cpl == 3;
         // Write checks of every byte come before anything else happens.

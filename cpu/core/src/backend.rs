@@ -12,8 +12,15 @@ pub trait Platform {
     /// The physical address space, for looking up what can be accessed directly.
     fn memory(&self) -> &MemoryMap;
 
-    /// A read of physical memory that is not directly accessible: a device, or nothing. Includes this
-    /// processor's own local APIC page, which `memory()` shows as a device.
+    /// The physical address of the page that holds this processor's own local APIC registers, if they
+    /// are in memory. It is a device to this processor alone, whatever `memory()` has there. It changes
+    /// only with a write of IA32_APIC_BASE, a reset or a restore.
+    fn local_apic_page(&self) -> Option<u64> {
+        None
+    }
+
+    /// A read of physical memory that is not directly accessible: a device, or nothing. Includes the
+    /// page of [`local_apic_page`](Self::local_apic_page).
     fn mmio_read(&mut self, retired: u64, address: u64, data: &mut [u8]);
 
     /// A write to physical memory that is not directly writable.
@@ -64,7 +71,8 @@ pub enum CpuExit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunOutcome {
     /// Instructions retired by this call. A REP instruction counts one an iteration boundary at which
-    /// it was interruptible and was interrupted, and one at its end.
+    /// it was interruptible and was interrupted, which it is after each 2²⁰ iterations in any case, and
+    /// one at its end.
     pub retired: u64,
     /// Why it ended.
     pub exit: CpuExit,

@@ -313,7 +313,13 @@ impl Exec<'_> {
                 self.cpu.msrs.tsc_offset = value.wrapping_sub(base);
             }
             number::APIC_BASE | number::X2APIC_FIRST..=number::X2APIC_LAST => {
+                let before = self.platform.local_apic_page();
                 let done = self.platform.apic_msr_write(self.retired, msr, value);
+                if self.platform.local_apic_page() != before {
+                    // What lies under the registers' page is seen there again, or no more.
+                    self.cpu.tlb.flush_all();
+                    self.look = true;
+                }
                 self.after_platform();
                 done.ok_or(Exception::gp(0))?;
                 if msr == number::APIC_BASE {

@@ -37,6 +37,8 @@ pub struct TestPlatform {
     pub tsc_base: u64,
     /// CR8.
     pub task_priority: u8,
+    /// IA32_APIC_BASE.
+    pub apic_base: u64,
 }
 
 impl Default for TestPlatform {
@@ -57,6 +59,7 @@ impl TestPlatform {
             seen: Vec::new(),
             tsc_base: 0,
             task_priority: 0,
+            apic_base: 0xfee0_0900,
         }
     }
 
@@ -109,6 +112,11 @@ impl Platform for TestPlatform {
         &self.map
     }
 
+    fn local_apic_page(&self) -> Option<u64> {
+        // Enabled, and not in x2APIC mode.
+        (self.apic_base & 0xc00 == 0x800).then_some(self.apic_base & !0xfff)
+    }
+
     fn mmio_read(&mut self, _retired: u64, address: u64, data: &mut [u8]) {
         self.seen.push(Seen::MmioRead(address, data.len()));
         self.answer(data);
@@ -140,11 +148,11 @@ impl Platform for TestPlatform {
     }
 
     fn apic_msr_read(&mut self, _retired: u64, msr: u32) -> Option<u64> {
-        (msr == 0x1b).then_some(0xfee0_0900)
+        (msr == 0x1b).then_some(self.apic_base)
     }
 
-    fn apic_msr_write(&mut self, _retired: u64, msr: u32, _value: u64) -> Option<()> {
-        (msr == 0x1b).then_some(())
+    fn apic_msr_write(&mut self, _retired: u64, msr: u32, value: u64) -> Option<()> {
+        (msr == 0x1b).then(|| self.apic_base = value)
     }
 
     fn cr8(&mut self) -> u8 {

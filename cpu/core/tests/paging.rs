@@ -410,3 +410,32 @@ fn alignment_checks_hold_at_cpl_3_with_am_and_ac() {
     assert!(e.read_u8(DS, 0x5001).is_ok());
     assert_eq!(e.write_u16(DS, 0x5001, 0), Err(Exception::ac()));
 }
+
+#[test]
+fn the_page_that_the_local_apic_is_moved_to_is_a_device_until_it_moves_on() {
+    const APIC_BASE: u64 = 0x1b;
+    let mut m = paged32();
+    let move_to = |m: &mut Machine, base: u64| {
+        m.cpu.regs[0] = base;
+        m.cpu.regs[1] = APIC_BASE;
+        m.cpu.regs[2] = 0;
+        m.exec().wrmsr().unwrap();
+    };
+    m.platform.load_u32(0x5000, 0x1234);
+    m.platform.input = 0x5005_0014;
+    assert_eq!(m.exec().read_u32(DS, 0x5000), Ok(0x1234), "translated once, as RAM");
+    move_to(&mut m, 0x5900);
+    assert_eq!(m.exec().read_u32(DS, 0x5000), Ok(0x5005_0014));
+    m.exec().write_u32(DS, 0x5080, 0x20).unwrap();
+    let seen = [Seen::MmioRead(0x5000, 4), Seen::MmioWrite(0x5080, vec![0x20, 0, 0, 0])];
+    assert_eq!(m.platform.seen, seen);
+    assert_eq!(m.exec().read_u32(DS, 0x6000), Ok(0), "the page beside it is RAM");
+    move_to(&mut m, 0xfee0_0900);
+    assert_eq!(m.exec().read_u32(DS, 0x5000), Ok(0x1234), "what was below is there again");
+    assert_eq!(m.platform.u32_at(0x5080), 0);
+    // Disabled, and in x2APIC mode, nothing is in memory.
+    for base in [0x5100, 0x5d00] {
+        move_to(&mut m, base);
+        assert_eq!(m.exec().read_u32(DS, 0x5000), Ok(0x1234));
+    }
+}

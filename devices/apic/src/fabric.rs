@@ -308,9 +308,10 @@ impl LocalApic {
         self.lock().is_enabled()
     }
 
-    /// Whether its registers are in memory: enabled, and not in x2APIC mode.
-    pub fn has_mmio(&self) -> bool {
-        self.lock().has_mmio()
+    /// The physical address of its registers' page, which is the processor's own, if they are in
+    /// memory: enabled, and not in x2APIC mode.
+    pub fn mmio_base(&self) -> Option<u64> {
+        self.lock().mmio_base()
     }
 
     /// Delivers the timer's interrupt if it is due.

@@ -25,7 +25,7 @@ pub use fabric::{ApicConfig, LocalApic, LocalApics, MAX_CPUS};
 pub use ioapic::{INPUTS, IoApic, IoApicHandle, WINDOW as IOAPIC_WINDOW};
 pub use local::{Ack, BUS_FREQUENCY_HZ, CpuSink, GeneralProtection, LINT0, LINT1, MIN_PERIOD_NS};
 
-/// Physical address of the local APICs' registers; they cannot be moved.
+/// Physical address of the local APICs' registers until their processors move them.
 pub const LOCAL_APIC_BASE: u64 = 0xfee0_0000;
 /// Length of the local APICs' registers in bytes.
 pub const LOCAL_APIC_LEN: u64 = 0x1000;

@@ -59,6 +59,8 @@ pub(crate) struct LapicState {
     enabled: bool,
     /// IA32_APIC_BASE bit 10.
     x2apic: bool,
+    /// IA32_APIC_BASE bits 39:12: the physical address of the registers' page.
+    base: u64,
     tpr: u8,
     /// Bits 31:24 of the logical destination register in xAPIC mode.
     ldr: u8,
@@ -100,6 +102,7 @@ impl LapicState {
             id: index as u8,
             enabled: true,
             x2apic: false,
+            base: crate::LOCAL_APIC_BASE,
             tpr: 0,
             ldr: 0,
             dfr: DFR_FLAT,
@@ -122,6 +125,9 @@ impl LapicState {
     pub fn validate(&self, x2apic_allowed: bool) -> Result<(), String> {
         if self.x2apic && !(self.enabled && x2apic_allowed) {
             return Err("x2apic mode, which is not to be had".into());
+        }
+        if self.base & !apic_base::ADDRESS != 0 {
+            return Err(format!("base {:#x}", self.base));
         }
         if self.dfr > DFR_FLAT {
             return Err(format!("dfr {:#x}", self.dfr));
@@ -195,6 +201,7 @@ impl Lapic {
             id: before.id,
             enabled: before.enabled,
             x2apic: before.x2apic,
+            base: before.base,
             lint: before.lint,
             ..LapicState::power_on(self.index, self.is_bsp)
         };
@@ -214,9 +221,9 @@ impl Lapic {
         self.state.enabled && self.state.svr & svr::ENABLE != 0
     }
 
-    /// Whether the registers are in memory.
-    pub fn has_mmio(&self) -> bool {
-        self.state.enabled && !self.state.x2apic
+    /// Where the registers are in memory, if they are there.
+    pub fn mmio_base(&self) -> Option<u64> {
+        (self.state.enabled && !self.state.x2apic).then_some(self.state.base)
     }
 
     /// Whether a message with this destination is for this APIC.
@@ -324,7 +331,7 @@ impl Lapic {
 
     /// A read of the 32 bits at `offset` of the register page.
     pub fn mmio_read32(&mut self, offset: u64) -> u32 {
-        if !self.has_mmio() {
+        if self.mmio_base().is_none() {
             return u32::MAX;
         }
         if offset & 0xf != 0 {
@@ -342,7 +349,7 @@ impl Lapic {
 
     /// A write of the 32 bits at `offset` of the register page.
     pub fn mmio_write32(&mut self, offset: u64, value: u32) -> Effect {
-        if !self.has_mmio() || offset & 0xf != 0 {
+        if self.mmio_base().is_none() || offset & 0xf != 0 {
             return Effect::None;
         }
         match Reg::at_offset(offset) {
@@ -411,7 +418,7 @@ impl Lapic {
     }
 
     fn apic_base(&self) -> u64 {
-        let mut value = crate::LOCAL_APIC_BASE;
+        let mut value = self.state.base;
         for (set, bit) in [
             (self.is_bsp, apic_base::BSP),
             (self.state.x2apic, apic_base::X2APIC),
@@ -424,14 +431,11 @@ impl Lapic {
         value
     }
 
-    /// Figure 11-27: which changes of mode there are.
+    /// Figure 11-27: which changes of mode there are. The base can change in all of them (section
+    /// 11.4.4), and counts once the registers are in memory.
     fn write_apic_base(&mut self, value: u64) -> Result<(), GeneralProtection> {
         let known = apic_base::ADDRESS | apic_base::BSP | apic_base::X2APIC | apic_base::ENABLE;
         if value & !known != 0 {
-            return Err(GeneralProtection);
-        }
-        if value & apic_base::ADDRESS != crate::LOCAL_APIC_BASE {
-            log::warn!("the local APIC cannot be moved to {:#x}", value & apic_base::ADDRESS);
             return Err(GeneralProtection);
         }
         let enable = value & apic_base::ENABLE != 0;
@@ -454,6 +458,7 @@ impl Lapic {
         }
         self.state.enabled = enable;
         self.state.x2apic = x2apic;
+        self.state.base = value & apic_base::ADDRESS;
         self.settle();
         Ok(())
     }

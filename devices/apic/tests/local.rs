@@ -316,14 +316,43 @@ fn x2apic_mode_is_entered_and_left_as_the_figure_says() {
     assert_eq!(cpu.msr_read(0x802), Err(GeneralProtection));
     assert_eq!(set(0xfee0_0500), Err(GeneralProtection), "x2APIC without enable");
     assert_eq!(set(0xfee0_0d00), Ok(()));
-    assert!(!cpu.has_mmio());
+    assert_eq!(cpu.mmio_base(), None);
     assert_eq!(set(0xfee0_0900), Err(GeneralProtection), "x2APIC to xAPIC");
     assert_eq!(set(0xfee0_0100), Ok(()));
     assert_eq!(set(0xfee0_0d00), Err(GeneralProtection), "disabled to x2APIC");
     assert_eq!(set(0xfee0_0900), Ok(()));
-    assert_eq!(set(0xfee1_0900), Err(GeneralProtection), "it cannot be moved");
     assert_eq!(set(0xfee0_0901), Err(GeneralProtection));
     assert_eq!(cpu.msr_read(APIC_BASE), Ok(0xfee0_0900));
+}
+
+#[test]
+fn the_registers_of_one_processor_move_with_ia32_apic_base() {
+    let mut rig = Rig::cold(2);
+    let (cpu, other) = (rig.cpu(1), rig.cpu(0));
+    assert_eq!(cpu.mmio_base(), Some(0xfee0_0000));
+    cpu.mmio_write32(reg::TPR, 0x50);
+    cpu.msr_write(APIC_BASE, 0x12_3000 | 0x800).unwrap();
+    assert_eq!((cpu.mmio_base(), other.mmio_base()), (Some(0x12_3000), Some(0xfee0_0000)));
+    assert_eq!(cpu.msr_read(APIC_BASE), Ok(0x12_3800));
+    assert_eq!(cpu.mmio_read32(reg::TPR), 0x50, "moving changes nothing else");
+    assert_eq!(cpu.msr_write(APIC_BASE, 1 << 40 | 0x800), Err(GeneralProtection), "40 bits");
+    assert_eq!(cpu.msr_read(APIC_BASE), Ok(0x12_3800));
+
+    cpu.init_reset();
+    assert_eq!(cpu.mmio_base(), Some(0x12_3000), "INIT leaves IA32_APIC_BASE alone");
+    let mut restored = Rig::cold(2);
+    assert_round_trip(&rig.apics, &mut restored.apics);
+    assert_eq!(restored.cpu(1).mmio_base(), Some(0x12_3000));
+
+    // x2APIC mode and a disabled APIC keep a base for when the registers come back.
+    cpu.msr_write(APIC_BASE, 0x45_6000 | 0xc00).unwrap();
+    assert_eq!((cpu.mmio_base(), cpu.msr_read(APIC_BASE)), (None, Ok(0x45_6c00)));
+    cpu.msr_write(APIC_BASE, 0x45_6000).unwrap();
+    assert_eq!((cpu.mmio_base(), cpu.msr_read(APIC_BASE)), (None, Ok(0x45_6000)));
+    cpu.msr_write(APIC_BASE, 0x45_6800).unwrap();
+    assert_eq!(cpu.mmio_base(), Some(0x45_6000));
+    rig.apics.reset();
+    assert_eq!(cpu.mmio_base(), Some(0xfee0_0000));
 }
 
 #[test]
@@ -398,7 +427,8 @@ fn any_writes_in_any_order_are_survived() {
             4 => _ = cpu.msr_write(0x800 + (a >> 8) % 0x40, seed),
             5 => _ = cpu.msr_write(TSC_DEADLINE, seed >> ((a >> 8) % 64)),
             6 if value % 16 == 0 => {
-                _ = cpu.msr_write(APIC_BASE, 0xfee0_0000 | u64::from(value >> 4 & 0xd00));
+                let base = u64::from(value) & 0xffff_f000;
+                _ = cpu.msr_write(APIC_BASE, base | u64::from(value >> 4 & 0xd00));
             }
             6 => cpu.set_level(value & 1, value & 2 != 0),
             _ => {

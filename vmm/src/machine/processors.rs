@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use aero_apic::{Ack, CpuSink, LOCAL_APIC_BASE, LOCAL_APIC_LEN, LocalApic};
+use aero_apic::{Ack, CpuSink, LOCAL_APIC_LEN, LocalApic};
 use aero_bus::{IoMap, MemoryMap, PowerControl, Snapshot, Wake};
 use aero_cpu::{Activity, CpuBackend, CpuSignals, Platform, Signal, Vcpu};
 use aero_pic::PicHandle;
@@ -139,6 +139,8 @@ pub(super) struct View<'a> {
     pub tsc_base: u64,
     /// Instructions this run may retire at most, apart from deadlines.
     pub limit: u64,
+    /// Where this processor sees its local APIC; only its own accesses move it during a run.
+    apic_base: Option<u64>,
     /// Accesses to the local APIC, for statistics.
     pub apic_accesses: &'a mut u64,
     /// Instructions retired before the access that was made last.
@@ -166,6 +168,7 @@ impl<'a> View<'a> {
             tsc_hz,
             tsc_base,
             limit,
+            apic_base: apic.mmio_base(),
             apic_accesses,
             retired: 0,
             deadline,
@@ -180,14 +183,18 @@ impl<'a> View<'a> {
     }
 
     fn apic_offset(&self, address: u64) -> Option<u64> {
-        let offset = address.checked_sub(LOCAL_APIC_BASE)?;
-        (offset < LOCAL_APIC_LEN && self.apic.has_mmio()).then_some(offset)
+        let offset = address.checked_sub(self.apic_base?)?;
+        (offset < LOCAL_APIC_LEN).then_some(offset)
     }
 }
 
 impl Platform for View<'_> {
     fn memory(&self) -> &MemoryMap {
         &self.surface.memory
+    }
+
+    fn local_apic_page(&self) -> Option<u64> {
+        self.apic_base
     }
 
     fn mmio_read(&mut self, retired: u64, address: u64, data: &mut [u8]) {
@@ -258,7 +265,9 @@ impl Platform for View<'_> {
 
     fn apic_msr_write(&mut self, retired: u64, msr: u32, value: u64) -> Option<()> {
         self.reach(retired);
-        self.apic.msr_write(msr, value).ok()
+        let done = self.apic.msr_write(msr, value).ok();
+        self.apic_base = self.apic.mmio_base();
+        done
     }
 
     fn cr8(&mut self) -> u8 {

@@ -145,7 +145,8 @@ pub(crate) mod apic_base {
     pub const BSP: u64 = 1 << 8;
     pub const X2APIC: u64 = 1 << 10;
     pub const ENABLE: u64 = 1 << 11;
-    pub const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+    /// Bits 39:12; those above are reserved for want of physical address bits.
+    pub const ADDRESS: u64 = (1 << 40) - (1 << 12);
 }
 
 /// Model-specific registers that belong to the local APIC.
