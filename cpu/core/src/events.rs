@@ -44,6 +44,10 @@ impl Exec<'_> {
         {
             let hits = self.cpu.code_breakpoint_hits();
             if hits != 0 {
+                if self.retired >= self.budget {
+                    // The fault counts as an instruction, of the next run.
+                    return Some(CpuExit::Budget);
+                }
                 self.cpu.report_in_dr6(hits);
                 self.raise(Exception::db());
                 return (self.cpu.activity == Activity::Shutdown).then_some(CpuExit::Shutdown);

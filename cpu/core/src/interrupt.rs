@@ -87,7 +87,11 @@ impl Exec<'_> {
                     return;
                 }
                 Err(second) => match combine(&event, second) {
-                    Some(exception) => event = self.fault_event(exception),
+                    Some(exception) => {
+                        // Also if a double fault comes of it (SDM Vol. 3, 6.15, interrupt 14).
+                        self.cpu.cr2 = second.cr2.unwrap_or(self.cpu.cr2);
+                        event = self.fault_event(exception);
+                    }
                     None => {
                         log::warn!(
                             "processor {}: triple fault at {:#06x}:{:#x} ({:?})",
@@ -97,6 +101,9 @@ impl Exec<'_> {
                             self.cpu.mode
                         );
                         self.cpu.set_activity(Activity::Shutdown);
+                        // No instruction comes whose end would lift it.
+                        self.cpu.shadow = Shadow::None;
+                        self.cpu.attention.remove(Attention::SHADOW);
                         return;
                     }
                 },

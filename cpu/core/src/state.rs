@@ -508,7 +508,9 @@ impl Vcpu {
                     || pending.contains(Signal::INTR) && self.flags.has(rflags::IF)
             }
             Activity::WaitForSipi => pending.contains(Signal::SIPI),
-            Activity::Shutdown => pending.intersects(Signal::INIT | Signal::NMI),
+            Activity::Shutdown => {
+                pending.contains(Signal::INIT) || pending.contains(Signal::NMI) && !self.nmi_blocked
+            }
         }
     }
 

@@ -210,3 +210,20 @@ fn debug_registers_have_fixed_bits_aliases_and_a_guard() {
     // In the handler the guard is off.
     assert!(e.read_dr(0).is_ok());
 }
+
+#[test]
+fn an_instruction_breakpoint_waits_for_a_budget_to_count_in() {
+    let mut m = Machine::protected();
+    m.platform.budget = 1;
+    let mut e = m.exec();
+    e.write_dr(0, 0x7001).unwrap();
+    e.write_dr(7, 1).unwrap();
+    e.cpu.rip = 0x7001;
+    e.retired = 1;
+    assert_eq!(e.service_events(), Some(aero_cpu::CpuExit::Budget));
+    assert_eq!((e.cpu.rip, e.retired), (0x7001, 1));
+    drop(e);
+    let mut e = m.exec();
+    assert_eq!(e.service_events(), None);
+    assert_eq!((e.cpu.rip, e.retired), (DB, 1));
+}

@@ -524,3 +524,32 @@ fn swapgs_exchanges_the_bases() {
     assert_eq!(e.read_u8(SegReg::Gs, 1), Ok(0x77));
     assert_eq!(e.cpu.msrs.kernel_gs_base, 0);
 }
+
+#[test]
+fn shutdown_ends_with_an_nmi_only_if_none_is_being_handled() {
+    let mut m = Machine::protected();
+    m.signals.raise(Signal::NMI);
+    let mut e = m.exec();
+    e.service_events();
+    e.cpu.idtr.limit = 0;
+    e.raise(Exception::ud());
+    assert_eq!(e.cpu.activity(), Activity::Shutdown);
+    drop(e);
+    m.signals.raise(Signal::NMI);
+    assert!(!m.cpu.is_wakeable(&m.signals), "blocked until IRET, which does not come");
+    m.signals.raise(Signal::INIT);
+    assert!(m.cpu.is_wakeable(&m.signals));
+}
+
+#[test]
+fn nothing_holds_an_nmi_off_in_shutdown() {
+    let mut m = Machine::protected();
+    let mut e = m.exec();
+    e.hold_interrupts(Shadow::MovSs);
+    let limit = std::mem::take(&mut e.cpu.idtr.limit);
+    e.raise(Exception::ud());
+    assert_eq!(e.cpu.activity(), Activity::Shutdown);
+    e.cpu.idtr.limit = limit;
+    e.signals.raise(Signal::NMI);
+    assert_eq!((e.service_events(), e.cpu.rip), (None, 0x8020));
+}
