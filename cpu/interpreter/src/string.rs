@@ -66,6 +66,10 @@ trait StringOp {
     }
 }
 
+/// Elements after which a repeated instruction counts as interrupted, and as one retired instruction:
+/// a count is up to 2⁶⁴, and those who wait for the end of this instruction cannot wait for that.
+const MOST_ELEMENTS: u64 = 1 << 20;
+
 fn repeated<S: StringOp, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     if !op.flags.intersects(OpFlags::REP | OpFlags::REPNE) {
         return Ok(S::single::<T>(exec, op)?);
@@ -73,13 +77,14 @@ fn repeated<S: StringOp, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     // Without the other prefix's meaning for ZF, REPNE repeats as REP does.
     let while_zero = op.flags.contains(OpFlags::REP);
     let mask = address_mask(op.address);
+    let mut left = MOST_ELEMENTS;
     loop {
         let count = exec.cpu.regs[RCX] & mask;
         if count == 0 {
             break;
         }
         let stepping = !exec.cpu.attention.is_empty();
-        let mut done = if stepping { 0 } else { S::run::<T>(exec, op, count) };
+        let mut done = if stepping { 0 } else { S::run::<T>(exec, op, count.min(left)) };
         if done == 0 {
             S::single::<T>(exec, op)?;
             done = 1;
@@ -88,7 +93,8 @@ fn repeated<S: StringOp, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
         if count == done || S::COMPARES && exec.cpu.flags.zf() != while_zero {
             break;
         }
-        if stepping || interrupted(exec) {
+        left -= done;
+        if stepping || left == 0 || interrupted(exec) {
             // The instruction goes on when it is executed again.
             exec.next_rip = exec.cpu.rip;
             break;

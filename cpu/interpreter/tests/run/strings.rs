@@ -251,3 +251,14 @@ fn a_copy_downwards_may_begin_with_an_element_that_crosses_a_page() {
     m.run();
     assert_eq!(m.read(DATA + 0xffd, 4), [1, 2, 3, 4]);
 }
+
+#[test]
+fn a_repeated_instruction_lets_the_run_loop_in_after_a_million_elements() {
+    let mut m = Machine::flat().with_bytes(&[0xf3, 0xac, 0xf4]); // REP LODSB, HLT
+    m.cpu.regs[1] = (1 << 20) + 5;
+    m.cpu.regs[6] = 0x8000_0000;
+    assert_eq!(m.run_for(1).retired, 1);
+    assert_eq!((m.reg(1), m.reg(6), m.cpu.rip), (5, 0x8010_0000, CODE));
+    assert_eq!(m.run_for(1).retired, 1);
+    assert_eq!((m.reg(1), m.cpu.rip), (0, CODE + 2));
+}
