@@ -137,3 +137,19 @@ fn a_fault_retires_an_instruction_so_that_a_fault_loop_ends() {
     let outcome = m.run_for(100);
     assert!(outcome.retired <= 100);
 }
+
+#[test]
+fn an_interrupt_comes_after_the_first_instruction_of_an_nmi_handler_that_lets_it_in() {
+    let mut m = Machine::long().with(|a| {
+        asm!(a: nop(); hlt(););
+    });
+    // The NMI's gate is a trap gate, which leaves IF set, and its handler a row of instructions.
+    let gate = DATA & 0xffff | u64::from(CODE_SELECTOR) << 16 | 0x8f00 << 32 | DATA >> 16 << 48;
+    m.write(IDT + u64::from(vector::NMI) * 16, &gate.to_le_bytes());
+    m.write(DATA, &[0xff, 0xc3, 0xff, 0xc3, 0xff, 0xc3, 0xf4]);
+    m.cpu.flags.set(rflags::IF, true);
+    m.signals.raise(Signal::NMI);
+    m.raise_interrupt(0x34);
+    m.run();
+    assert_eq!((m.vector(), m.reg(RBX)), (0x34, 1));
+}
