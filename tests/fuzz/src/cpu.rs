@@ -6,16 +6,18 @@
 
 mod scene;
 
-use aero_cpu::{CpuBackend, CpuExit, CpuModel, Signal, Vcpu};
+use aero_cpu::{CpuBackend, CpuExit, CpuModel, SegReg, Signal, Vcpu};
 use aero_interpreter::Interpreter;
 
 use crate::backends;
 use crate::input::Input;
-use crate::world::World;
+use crate::world::{Image, World};
 use scene::Scene;
 
 /// Instructions that an input may retire at most.
 const MOST_RETIRED: u64 = 256;
+/// The environment variable with which each run of the processor is written out.
+const TRACE: &str = "AERO_FUZZ_TRACE";
 /// Code of an input, in bytes; more is left out.
 const MOST_CODE: usize = 512;
 
@@ -57,9 +59,10 @@ struct Machine {
 }
 
 impl Machine {
-    fn new(plan: &Plan) -> Self {
+    fn new(plan: &Plan, image: &Image) -> Self {
         let model = CpuModel::named(plan.scene.model()).expect("a model of this name");
         let mut world = World::new(plan.changing);
+        image.load(&world);
         let mut cpu = Vcpu::new(0, model);
         plan.scene.set(&mut world, &mut cpu);
         Self { world, cpu }
@@ -95,6 +98,18 @@ impl Machine {
             let allowed = most.min(next - retired);
             self.world.before = retired;
             self.world.allowed = allowed;
+            if std::env::var_os(TRACE).is_some() {
+                let (cpu, pending) = (&self.cpu, signals.pending());
+                eprintln!(
+                    "{retired} (+{allowed}): {:04x}:{:x} {:?} {:?} {:x?} {pending:?} {:?}",
+                    cpu.seg(SegReg::Cs).selector,
+                    cpu.rip,
+                    cpu.mode(),
+                    cpu.activity(),
+                    cpu.flags.rflags(),
+                    cpu.attention
+                );
+            }
             let outcome = backend.run(&mut self.cpu, &signals, &mut self.world);
             assert!(
                 outcome.retired <= allowed,
@@ -123,41 +138,63 @@ impl Machine {
     }
 }
 
-/// The first difference between two dumps of state.
-fn difference(one: &str, two: &str) -> String {
-    let same = one.bytes().zip(two.bytes()).take_while(|(a, b)| a == b).count();
-    let from = same.saturating_sub(200);
-    let part = |text: &str| {
-        let bytes = text.as_bytes();
-        let end = (same + 200).min(bytes.len());
-        String::from_utf8_lossy(&bytes[from.min(end)..end]).into_owned()
+/// What differs between two processors, a line each.
+fn differences(tested: &Vcpu, stepped: &Vcpu) -> String {
+    let list = |cpu: &Vcpu| {
+        let mut fields: Vec<(String, String)> = Vec::new();
+        let mut add = |name: &str, value: String| fields.push((name.to_owned(), value));
+        for (n, value) in cpu.regs.iter().enumerate() {
+            add(&format!("register {n}"), format!("{value:#x}"));
+        }
+        for (n, value) in cpu.xmm.iter().enumerate() {
+            add(&format!("XMM{n}"), format!("{value:#x}"));
+        }
+        for which in SegReg::ALL {
+            add(&format!("{which:?}"), format!("{:x?}", cpu.seg(which)));
+        }
+        add("RIP", format!("{:#x}", cpu.rip));
+        add("RFLAGS", format!("{:#x}", cpu.flags.rflags()));
+        add("MXCSR", format!("{:#x}", cpu.mxcsr));
+        add("x87", format!("{:x?}", cpu.fpu));
+        add("CR0, CR2, CR3, CR4", format!("{:x?}", [cpu.cr0, cpu.cr2, cpu.cr3, cpu.cr4]));
+        add("EFER", format!("{:#x}", cpu.efer));
+        add("DR0 to DR7", format!("{:x?}", cpu.dr));
+        add("activity, CPL", format!("{:?}, {}", cpu.activity(), cpu.cpl()));
+        add("all", format!("{:?}", cpu.save()));
+        fields
     };
-    format!("under test: …{}…\nstepped: …{}…", part(one), part(two))
+    let pairs = list(tested).into_iter().zip(list(stepped));
+    let differ = pairs.filter(|(one, two)| one != two);
+    differ
+        .map(|((name, one), (_, two))| format!("{name}: {one}, stepped: {two}\n"))
+        .take(8)
+        .collect()
 }
 
 fn compare(plan: &Plan, tested: &Machine, stepped: &Machine) {
-    let (one, two) = (tested.cpu.save(), stepped.cpu.save());
-    if one != two {
-        let (one, two) = (format!("{one:?}"), format!("{two:?}"));
-        panic!("the processor's state differs for {plan:#x?}\n{}", difference(&one, &two));
+    if tested.cpu.save() != stepped.cpu.save() {
+        let differences = differences(&tested.cpu, &stepped.cpu);
+        panic!("the processor's state differs: {differences}{plan:x?}");
     }
     let (one, two) = (tested.world.contents(), stepped.world.contents());
-    if let Some(at) = one.iter().zip(&two).position(|(a, b)| a != b) {
-        panic!("memory differs at {at:#x}: {:#x}, stepped {:#x}: {plan:#x?}", one[at], two[at]);
+    if one != two {
+        let at = one.iter().zip(&two).take_while(|(a, b)| a == b).count();
+        panic!("memory differs at {at:#x}: {:#x}, stepped {:#x}: {plan:x?}", one[at], two[at]);
     }
     assert_eq!(
         tested.world.digest, stepped.world.digest,
-        "accesses to devices differ, or when they happen: {plan:#x?}"
+        "accesses to devices differ, or when they happen: {plan:x?}"
     );
 }
 
 /// Runs one input.
 pub fn run(data: &[u8]) {
     let plan = Plan::read(data);
-    let mut tested = Machine::new(&plan);
+    let image = plan.scene.image();
+    let mut tested = Machine::new(&plan, &image);
     tested.run(&plan, &mut *backends::under_test(), u64::MAX);
     tested.check_snapshot();
-    let mut stepped = Machine::new(&plan);
+    let mut stepped = Machine::new(&plan, &image);
     stepped.run(&plan, &mut Interpreter::new(), 1);
     compare(&plan, &tested, &stepped);
 }

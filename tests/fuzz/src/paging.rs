@@ -14,7 +14,7 @@ use aero_cpu::{
 
 use crate::input::{Input, Random};
 use crate::walk::{Level, Path, Regime, Walked};
-use crate::world::{DEVICE, DEVICE_LEN, RAM, ROM, World};
+use crate::world::{DEVICE, DEVICE_LEN, Image, RAM, ROM, World};
 
 const DS: SegReg = SegReg::Ds;
 /// Table pages: the first is what CR3 points to at the start.
@@ -117,16 +117,18 @@ impl Bench {
         let mut world = World::new(false);
         world.effects = false;
         world.allowed = u64::MAX;
+        let mut image = Image::new();
         for slot in 0..TABLE_PAGES * 512 {
-            world.load_u64(TABLES + slot * 8, entry(&mut random));
+            image.put_u64(TABLES + slot * 8, entry(&mut random));
         }
         if pae && !long {
             for slot in 0..4 {
                 let frame = TABLES + random.below(TABLE_PAGES) * PAGE;
                 let bits = if random.below(16) == 0 { random.next() & 0xfff } else { 1 };
-                world.load_u64(TABLES + slot * 8, frame | bits);
+                image.put_u64(TABLES + slot * 8, frame | bits);
             }
         }
+        image.load(&world);
         let model = CpuModel::named(name).expect("a model of this name");
         let mut cpu = Vcpu::new(0, model);
         let bit = |n: u32| control >> n & 1 != 0;
@@ -303,13 +305,18 @@ impl Bench {
     }
 
     fn perform(&mut self, linear: u64, access: Access, width: u64, value: u64) -> ExecResult<u64> {
+        let stale = self.stale;
         self.with(|e| match (access, width) {
             (Access::Execute, _) => {
                 // Once as the run loop looks for code, once as it fetches bytes one by one.
                 let page = e.fetch_code_page(linear)?;
                 let mut bytes = [0; 8];
                 let bytes = &mut bytes[..width as usize];
-                assert_eq!(e.fetch_bytes(linear, bytes), Ok(width as usize));
+                let fetched = e.fetch_bytes(linear, bytes);
+                if stale {
+                    return fetched.map(|_| 0);
+                }
+                assert_eq!(fetched, Ok(width as usize));
                 if let Some(host) = page.host_offset {
                     let at = (linear % PAGE) as usize;
                     assert_eq!(e.code_bytes(host)[at], bytes[0], "one page, two contents");
@@ -400,9 +407,9 @@ impl Bench {
         // So would one of the other half of what a 64-bit store covers.
         self.stale |= (1..8).any(|i| path.width == 4 && self.users.contains_key(&(place + i)));
         if path.width == 8 {
-            self.world.load_u64(place, new);
+            self.world.load(place, &new.to_le_bytes());
         } else {
-            self.world.load_u32(place, new as u32);
+            self.world.load(place, &(new as u32).to_le_bytes());
         }
         let user = self.cpu.cpl();
         self.cpu.set_cpl(0);
@@ -428,7 +435,7 @@ impl Bench {
                 // Somebody else writes to a table.
                 let at = TABLES + choice % (TABLE_PAGES * 512) * 8;
                 self.note_write(at, 8);
-                self.world.load_u64(at, entry(&mut Random::new(choice)));
+                self.world.load(at, &entry(&mut Random::new(choice)).to_le_bytes());
             }
             18 => self.set_user(detail & 4 != 0),
             19 => self.write_cr(3, TABLES + u64::from(detail) % TABLE_PAGES * PAGE),

@@ -104,16 +104,9 @@ impl World {
         }
     }
 
+    /// Writes to RAM.
     pub fn load(&self, address: u64, bytes: &[u8]) {
         self.map.ram().write_slice(bytes, GuestAddress(address)).expect("inside the RAM");
-    }
-
-    pub fn load_u32(&self, address: u64, value: u32) {
-        self.load(address, &value.to_le_bytes());
-    }
-
-    pub fn load_u64(&self, address: u64, value: u64) {
-        self.load(address, &value.to_le_bytes());
     }
 
     /// All of the RAM.
@@ -237,5 +230,47 @@ impl Platform for World {
     fn set_cr8(&mut self, retired: u64, value: u8) {
         self.note(4, retired, value.into());
         self.task_priority = value;
+    }
+}
+
+/// The first contents of the RAM, made apart because single writes to guest memory take their time.
+pub(crate) struct Image {
+    bytes: Vec<u8>,
+    /// Pages that something was put into.
+    used: [bool; (RAM / PAGE) as usize],
+}
+
+const PAGE: u64 = 4096;
+
+impl Image {
+    pub fn new() -> Self {
+        Self { bytes: vec![0; RAM as usize], used: [false; _] }
+    }
+
+    pub fn put(&mut self, address: u64, bytes: &[u8]) {
+        let at = address as usize;
+        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+        self.used[at / PAGE as usize] = true;
+        self.used[(at + bytes.len()).saturating_sub(1) / PAGE as usize] = true;
+    }
+
+    pub fn put_u16(&mut self, address: u64, value: u16) {
+        self.put(address, &value.to_le_bytes());
+    }
+
+    pub fn put_u32(&mut self, address: u64, value: u32) {
+        self.put(address, &value.to_le_bytes());
+    }
+
+    pub fn put_u64(&mut self, address: u64, value: u64) {
+        self.put(address, &value.to_le_bytes());
+    }
+
+    /// Writes it to the RAM of a new world.
+    pub fn load(&self, world: &World) {
+        let pages = self.bytes.chunks_exact(PAGE as usize).zip(self.used);
+        for (n, (page, _)) in pages.enumerate().filter(|(_, (_, used))| *used) {
+            world.load(n as u64 * PAGE, page);
+        }
     }
 }

@@ -6,7 +6,7 @@ use aero_cpu::{
 };
 
 use crate::input::{Input, Random};
-use crate::world::{DEVICE, RAM, ROM, World};
+use crate::world::{DEVICE, Image, RAM, ROM, World};
 
 // Physical addresses.
 const GDT: u64 = 0x1000;
@@ -209,6 +209,14 @@ impl Scene {
         names.get(usize::from(self.model) % 16).unwrap_or(&names[0])
     }
 
+    fn is_paged(&self) -> bool {
+        match self.kind {
+            Kind::Paged32 | Kind::Pae | Kind::Long | Kind::Compat32 | Kind::Compat16 => true,
+            Kind::Prot16 | Kind::Prot32 | Kind::V86 => self.paged,
+            Kind::Real => false,
+        }
+    }
+
     /// Where the code begins, as a linear and physical address.
     fn entry(&self) -> u64 {
         // Near the end of a page now and then, for instructions that cross it.
@@ -216,11 +224,21 @@ impl Scene {
         CODE + u64::from(if self.offset & 0x8000 != 0 { 0xff0 | offset & 0xf } else { offset })
     }
 
-    pub fn set(&self, world: &mut World, cpu: &mut Vcpu) {
+    /// What is in memory.
+    pub fn image(&self) -> Image {
+        let mut image = Image::new();
         let mut random = Random::new(self.seed);
-        self.fill_memory(world, &mut random);
-        self.write_tables(world, &mut random);
-        self.write_paging(world, &mut random);
+        self.fill_memory(&mut image, &mut random);
+        self.write_tables(&mut image, &mut random);
+        if self.is_paged() {
+            self.write_paging(&mut image, &mut random);
+        }
+        image
+    }
+
+    /// What is in the processor, which starts in a world with that memory.
+    pub fn set(&self, world: &mut World, cpu: &mut Vcpu) {
+        let mut random = Random::new(!self.seed);
         for (register, choice) in cpu.regs.iter_mut().zip(self.registers) {
             *register = register_value(choice, &mut random);
         }
@@ -232,7 +250,7 @@ impl Scene {
         self.set_rest(world, cpu, &mut random);
     }
 
-    fn fill_memory(&self, world: &World, random: &mut Random) {
+    fn fill_memory(&self, image: &mut Image, random: &mut Random) {
         const NUMBERS: [u64; 12] = [
             0,
             u64::MAX,
@@ -253,22 +271,22 @@ impl Scene {
                     0 => random.next(),
                     _ => NUMBERS[random.below(12) as usize],
                 };
-                world.load_u64(DATA + page * 0xfe0 + word * 8, value);
+                image.put_u64(DATA + page * 0xfe0 + word * 8, value);
                 if word < 8 {
-                    world.load_u64(STACK + 0x800 + word * 8, value);
+                    image.put_u64(STACK + 0x800 + word * 8, value);
                 }
             }
         }
-        world.load(self.entry(), &self.code);
+        image.put(self.entry(), &self.code);
     }
 
-    fn write_tables(&self, world: &World, random: &mut Random) {
+    fn write_tables(&self, image: &mut Image, random: &mut Random) {
         for (i, (base, limit, attributes)) in DESCRIPTORS.iter().enumerate() {
-            world.load_u64(GDT + i as u64 * 8, descriptor(*base, *limit, *attributes));
+            image.put_u64(GDT + i as u64 * 8, descriptor(*base, *limit, *attributes));
         }
         let long = self.kind.is_long();
         let kernel: u16 = if long { 5 * 8 } else { 8 };
-        world.load_u64(GDT + CALL_GATE * 8, gate(kernel, HANDLERS as u32, 0xec));
+        image.put_u64(GDT + CALL_GATE * 8, gate(kernel, HANDLERS as u32, 0xec));
         // A few of any kind, in both tables.
         for i in CALL_GATE + 2..CALL_GATE + 8 {
             let attributes = random.next() as u16 & 0xfff | 0x80;
@@ -276,8 +294,8 @@ impl Scene {
                 0 => descriptor(random.below(RAM) as u32, random.next() as u32, attributes),
                 _ => gate(kernel, random.below(RAM) as u32, attributes as u8),
             };
-            world.load_u64(GDT + i * 8, entry);
-            world.load_u64(LDT + (i - CALL_GATE) * 8, entry.rotate_left(random.below(2) as u32));
+            image.put_u64(GDT + i * 8, entry);
+            image.put_u64(LDT + (i - CALL_GATE) * 8, entry.rotate_left(random.below(2) as u32));
         }
         // Returns, stops, or random code behind each vector.
         let style = random.below(4);
@@ -290,9 +308,9 @@ impl Scene {
                 _ => u32::from_le_bytes(if long { [0x48, 0xcf, 0xf4, 0xf4] } else { [0xcf; 4] }),
             };
             let at = HANDLERS + vector * 4;
-            world.load_u32(at, code);
+            image.put_u32(at, code);
             if self.kind == Kind::Real {
-                world.load_u32(vector * 4, at as u32);
+                image.put_u32(vector * 4, at as u32);
             }
             let kind = match random.below(16) {
                 0 => 0xef,
@@ -307,50 +325,50 @@ impl Scene {
             let entry = gate(selector, at as u32, kind);
             if long {
                 let ist = if random.below(8) == 0 { random.below(8) } else { 0 };
-                world.load_u64(IDT + vector * 16, entry | ist << 32);
-                world.load_u64(IDT + vector * 16 + 8, 0);
+                image.put_u64(IDT + vector * 16, entry | ist << 32);
+                image.put_u64(IDT + vector * 16 + 8, 0);
             } else {
-                world.load_u64(IDT + vector * 8, entry);
+                image.put_u64(IDT + vector * 8, entry);
             }
         }
-        self.write_task_states(world, random);
+        self.write_task_states(image, random);
     }
 
-    fn write_task_states(&self, world: &World, random: &mut Random) {
+    fn write_task_states(&self, image: &mut Image, random: &mut Random) {
         let stack = STACK + 0x2000;
         if self.kind.is_long() {
             for slot in 0..11 {
                 let pointer = if random.below(16) == 0 { random.next() } else { stack };
-                world.load_u64(TSS + 4 + slot * 8, pointer);
+                image.put_u64(TSS + 4 + slot * 8, pointer);
             }
         } else {
             for level in 0..3 {
-                world.load_u32(TSS + 4 + level * 8, stack as u32);
-                world.load_u32(TSS + 8 + level * 8, 2 * 8);
+                image.put_u32(TSS + 4 + level * 8, stack as u32);
+                image.put_u32(TSS + 8 + level * 8, 2 * 8);
             }
             // What a switch to this task loads: CR3, EIP, EFLAGS, eight registers, segments.
             let cr3 = if self.kind == Kind::Pae { TABLES_PAE } else { TABLES32 };
-            world.load_u32(TSS + 0x1c, cr3 as u32);
-            world.load_u32(TSS + 0x20, HANDLERS as u32);
-            world.load_u32(TSS + 0x24, random.next() as u32 & 0x2_7fff);
-            world.load_u32(TSS + 0x38, stack as u32);
+            image.put_u32(TSS + 0x1c, cr3 as u32);
+            image.put_u32(TSS + 0x20, HANDLERS as u32);
+            image.put_u32(TSS + 0x24, random.next() as u32 & 0x2_7fff);
+            image.put_u32(TSS + 0x38, stack as u32);
             for (i, index) in [2, 1, 2, 2, 2, 2].into_iter().enumerate() {
-                world.load_u32(TSS + 0x48 + i as u64 * 4, index * 8);
+                image.put_u32(TSS + 0x48 + i as u64 * 4, index * 8);
             }
             for word in 0..22 {
                 let value = random.below(0x40) as u32 * 8;
-                world.load(TSS16 + word * 2, &(value as u16).to_le_bytes());
+                image.put_u16(TSS16 + word * 2, value as u16);
             }
         }
         // The I/O permission bitmap: some ports are free.
-        world.load(TSS + 0x66, &0x68u16.to_le_bytes());
+        image.put_u16(TSS + 0x66, 0x68);
         for word in 0..32 {
-            world.load_u32(TSS + 0x68 + word * 4, if random.below(2) == 0 { 0 } else { u32::MAX });
+            image.put_u32(TSS + 0x68 + word * 4, if random.below(2) == 0 { 0 } else { u32::MAX });
         }
     }
 
     /// Maps the RAM one to one, but for a few pages of data, whose entries are of every kind.
-    fn write_paging(&self, world: &World, random: &mut Random) {
+    fn write_paging(&self, image: &mut Image, random: &mut Random) {
         const ALL: u64 = 7;
         let special = |random: &mut Random, page: u64| {
             let frame = match random.below(6) {
@@ -363,35 +381,35 @@ impl Scene {
             };
             frame | random.next() & 0x1ff
         };
-        world.load_u64(TABLES_PAE, (TABLES_PAE + 0x1000) | 1);
-        world.load_u64(TABLES_PAE + 8, (TABLES_PAE + 0x1000) | 1);
-        world.load_u64(TABLES_PAE + 24, (TABLES_PAE + 0x1000) | 1);
+        image.put_u64(TABLES_PAE, (TABLES_PAE + 0x1000) | 1);
+        image.put_u64(TABLES_PAE + 8, (TABLES_PAE + 0x1000) | 1);
+        image.put_u64(TABLES_PAE + 24, (TABLES_PAE + 0x1000) | 1);
         for slot in [0, 256, 511] {
-            world.load_u64(TABLES64 + slot * 8, (TABLES64 + 0x1000) | ALL);
+            image.put_u64(TABLES64 + slot * 8, (TABLES64 + 0x1000) | ALL);
         }
         for slot in [0, 3, 511] {
-            world.load_u64(TABLES64 + 0x1000 + slot * 8, (TABLES64 + 0x2000) | ALL);
+            image.put_u64(TABLES64 + 0x1000 + slot * 8, (TABLES64 + 0x2000) | ALL);
         }
         for slot in [0, 512, 768, 1023] {
-            world.load_u32(TABLES32 + slot * 4, (TABLES32 + 0x1000) as u32 | ALL as u32);
+            image.put_u32(TABLES32 + slot * 4, (TABLES32 + 0x1000) as u32 | ALL as u32);
         }
         for table in [TABLES_PAE + 0x1000, TABLES64 + 0x2000] {
             for slot in [0, 511] {
-                world.load_u64(table + slot * 8, (table + 0x1000) | ALL);
+                image.put_u64(table + slot * 8, (table + 0x1000) | ALL);
             }
             // A large page over the same memory.
-            world.load_u64(table + 8, ALL | 0x80);
+            image.put_u64(table + 8, ALL | 0x80);
         }
-        world.load_u32(TABLES32 + 4, ALL as u32 | 0x80);
+        image.put_u32(TABLES32 + 4, ALL as u32 | 0x80);
         for page in 0..RAM >> 12 {
             let data = DATA >> 12..(DATA >> 12) + 4;
             let odd = data.contains(&page) || page == (STACK >> 12) + 1 || page == (CODE >> 12) + 2;
             let entry =
                 if odd && random.below(2) == 0 { special(random, page) } else { page << 12 | ALL };
             let execute_disable = if odd { random.below(2) << 63 } else { 0 };
-            world.load_u32(TABLES32 + 0x1000 + page * 4, entry as u32);
-            world.load_u64(TABLES_PAE + 0x2000 + page * 8, entry | execute_disable);
-            world.load_u64(TABLES64 + 0x3000 + page * 8, entry | execute_disable);
+            image.put_u32(TABLES32 + 0x1000 + page * 4, entry as u32);
+            image.put_u64(TABLES_PAE + 0x2000 + page * 8, entry | execute_disable);
+            image.put_u64(TABLES64 + 0x3000 + page * 8, entry | execute_disable);
         }
     }
 
@@ -437,12 +455,7 @@ impl Scene {
         if self.kind == Kind::Pae {
             control |= cr4::PAE;
         }
-        let paged = match self.kind {
-            Kind::Paged32 | Kind::Pae => true,
-            Kind::Prot16 | Kind::Prot32 | Kind::V86 => self.paged,
-            _ => false,
-        };
-        let mut machine = cpu.cr0 | if paged { cr0::PG } else { 0 };
+        let mut machine = cpu.cr0 | if self.is_paged() { cr0::PG } else { 0 };
         for (n, value) in [(8, cr0::WP), (9, cr0::AM), (15, cr0::NE), (16, cr0::MP)] {
             machine = if bit(n) { machine | value } else { machine & !value };
         }
