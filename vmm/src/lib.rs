@@ -10,7 +10,7 @@ pub mod machine;
 mod resources;
 
 pub use console::Console;
-pub use machine::{Ending, Host, Machine, Stats, Step};
+pub use machine::{Ending, Host, Machine, MakeCodeHost, Stats, Step};
 #[cfg(feature = "native")]
 pub use resources::HostFiles;
 pub use resources::{Access, MemoryFiles, Resources};

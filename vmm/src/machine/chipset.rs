@@ -48,7 +48,7 @@ const RTC_IRQ: u8 = 8;
 pub(super) fn build(
     config: &MachineConfig,
     files: &mut dyn Resources,
-    host: &Host,
+    host: Host,
 ) -> Result<Machine, ConfigError> {
     let model = cpu_model(config)?;
     let rom = firmware::load_rom(config, files)?;
@@ -87,7 +87,7 @@ pub(super) fn build(
         clock: clock.clone(),
         wake: wake.clone(),
         power: power.clone(),
-        disk_mode: disk_mode(config, host, &clock),
+        disk_mode: disk_mode(config, &host, &clock),
         ram: ram.clone(),
         memory: memory.clone(),
         io: io.clone(),
@@ -100,7 +100,7 @@ pub(super) fn build(
         ends: Ends::default(),
     };
     let chipset = |fault: super::Fault| fault.at(CHIPSET);
-    let pm = build_timers(&mut board, host).map_err(chipset)?;
+    let pm = build_timers(&mut board, &host).map_err(chipset)?;
     build_listed(&mut board)?;
     let rom = place_rom(&ram, &rom)?;
     build_bridges(&mut board, rom, pm.clone()).map_err(chipset)?;
@@ -140,7 +140,7 @@ pub(super) fn build(
         local_apics,
         infos,
         pci,
-        host_time: host.time.clone(),
+        host_time: host.time,
         serials: ends.serials,
         debug_consoles: ends.debug_consoles,
         display: ends.display.map(|display| display.scanout),

@@ -15,7 +15,8 @@ mod time;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aero_bus::display::{Frame, Scanout};
-use aero_bus::{Clock, HostTime, PowerRequest, Wake};
+use aero_bus::{Clock, GuestRam, HostTime, PowerRequest, Wake};
+use aero_jit::CodeHost;
 
 pub use board::{Board, DeviceInfo, Fault};
 pub(crate) use board::{BootMedium, Display};
@@ -31,7 +32,10 @@ use board::Node;
 use processors::{Processors, Surface};
 use time::GuestTime;
 
-/// Where the program that runs a machine finds time.
+/// Makes what runs generated code, for a machine with this memory.
+pub type MakeCodeHost = Box<dyn FnOnce(&GuestRam) -> Box<dyn CodeHost>>;
+
+/// What the program that runs a machine gives it.
 pub struct Host {
     /// The clock of a machine that runs in real time.
     pub time: Arc<dyn HostTime>,
@@ -40,6 +44,8 @@ pub struct Host {
     pub unix_seconds: i64,
     /// Whether disks may have threads of their own.
     pub threads: bool,
+    /// What runs generated code, if not this program's own engine: WebAssembly in a page.
+    pub code_host: Option<MakeCodeHost>,
 }
 
 /// A whole PC.
@@ -77,7 +83,7 @@ impl Machine {
         text: &str,
         sets: &[String],
         files: &mut dyn Resources,
-        host: &Host,
+        host: Host,
     ) -> Result<Self, ConfigError> {
         let config = MachineConfig::parse(name, text, sets)?;
         Self::build(&config, files, host)
@@ -87,7 +93,7 @@ impl Machine {
     pub fn build(
         config: &MachineConfig,
         files: &mut dyn Resources,
-        host: &Host,
+        host: Host,
     ) -> Result<Self, ConfigError> {
         chipset::build(config, files, host)
     }

@@ -78,6 +78,7 @@ fn build(args: &args::MachineArgs) -> Result<Machine, String> {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs() as i64),
         threads: true,
+        code_host: None,
     };
-    Machine::from_toml(&args.file, &text, &args.sets, &mut files, &host).map_err(|e| e.to_string())
+    Machine::from_toml(&args.file, &text, &args.sets, &mut files, host).map_err(|e| e.to_string())
 }
