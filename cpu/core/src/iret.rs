@@ -89,13 +89,13 @@ impl Exec<'_> {
 
     /// IRET.
     pub fn iret(&mut self, size: OperandSize) -> ExecResult<()> {
-        match self.cpu.mode {
-            Mode::Real | Mode::V86 => self.iret_real(size)?,
-            mode if mode.is_long() => self.iret_long(size)?,
-            _ => self.iret_protected(size)?,
-        }
+        // Also if it faults (SDM Vol. 3, 6.7.1).
         self.cpu.nmi_blocked = false;
-        Ok(())
+        match self.cpu.mode {
+            Mode::Real | Mode::V86 => self.iret_real(size),
+            mode if mode.is_long() => self.iret_long(size),
+            _ => self.iret_protected(size),
+        }
     }
 
     fn iret_real(&mut self, size: OperandSize) -> ExecResult<()> {

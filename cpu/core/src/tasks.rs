@@ -7,6 +7,9 @@ use crate::segmentation::{is_null, rpl, v86_segment};
 use crate::state::Attention;
 use crate::{Exception, ExecResult};
 
+/// DR7.L0 to L3 and LE, which a task switch clears (section 18.2.4).
+const DR7_LOCAL: u64 = 0x155;
+
 /// What switches tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TaskSwitch {
@@ -116,6 +119,8 @@ impl Exec<'_> {
         // From here on everything happens in the new task, faults included.
         self.cpu.tr = descriptor.segment(selector);
         self.cpu.cr0 |= cr0::TS;
+        self.cpu.dr[7] &= !DR7_LOCAL;
+        self.cpu.breakpoints_changed();
         let nested = matches!(reason, TaskSwitch::Call | TaskSwitch::Interrupt);
         self.load_task(&state, nested)?;
         if let Some(code) = error_code {

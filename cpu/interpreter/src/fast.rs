@@ -89,6 +89,10 @@ macro_rules! fast {
                             let plain = op.flags.contains(OpFlags::BRANCH);
                             return if plain { row } else { Row::Boundary };
                         }
+                        if let Err(fault) = outcome {
+                            // After a task switch the fault is at the new task's instruction.
+                            return deliver(exec, exec.cpu.rip, *fault);
+                        }
                         outcome
                     }
                 };

@@ -8,6 +8,8 @@ use crate::machine::Outcome;
 /// Where the recorder of asm/include/frame.inc writes events, 64 bytes each, and their number.
 const LOG: u64 = 0x1_8000;
 const LOG_COUNT: u64 = 0x6f00;
+/// How many are shown that nobody expects.
+const UNEXPECTED: u64 = 3;
 /// The field `code` of events without an error code.
 const NO_CODE: u64 = 0xffff_ffff;
 
@@ -132,7 +134,8 @@ pub fn differences(file: &TestFile, outcome: &Outcome, values: &[u64]) -> Vec<St
             found.extend(event(expected, &logged(outcome, i), values));
         }
     }
-    for i in file.events.len() as u64..count {
+    let expected = file.events.len() as u64;
+    for i in expected..count.min(expected + UNEXPECTED) {
         found.push(format!(
             "an event nobody expects\n      got      {}",
             describe(&logged(outcome, i))

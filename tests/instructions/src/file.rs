@@ -237,15 +237,17 @@ impl TestFile {
     }
 
     fn event(&mut self, text: &str) -> Result<()> {
-        let mut words = text.split_whitespace();
-        let what = words.next().context("which event?")?;
-        let (name, code) = match what.split_once('(') {
-            Some((name, code)) => {
-                let code = code.strip_suffix(')').context("a ) is missing")?;
-                (name, Some(self.expression(code)))
+        let (name, rest) = text.split_at(text.find([' ', '(']).unwrap_or(text.len()));
+        // An error code may have spaces.
+        let (code, rest) = match rest.strip_prefix('(') {
+            Some(rest) => {
+                let (code, rest) =
+                    rest.split_once(") ").unwrap_or((rest.trim_end_matches(')'), ""));
+                (Some(self.expression(code)), rest)
             }
-            None => (what, None),
+            None => (None, rest),
         };
+        let words = rest.split_whitespace();
         let vector = vector_of(name)?;
         let mut fields = Vec::new();
         for word in words {
