@@ -483,6 +483,12 @@ impl Vcpu {
         self.tlb.as_ptr().cast()
     }
 
+    /// Rises whenever an address may lead elsewhere than before: for whoever keeps what it led to.
+    #[inline]
+    pub fn translation_epoch(&self) -> u64 {
+        self.tlb.epoch
+    }
+
     /// Forgets all cached translations.
     pub fn flush_tlb(&mut self) {
         self.tlb.flush_all();

@@ -139,6 +139,8 @@ pub struct Tlb {
     host: Host,
     pub(crate) map_generation: u64,
     pub(crate) code_marks: u64,
+    /// Rises whenever translations may have changed.
+    pub(crate) epoch: u64,
 }
 
 /// How large the page is that an entry comes from.
@@ -174,6 +176,7 @@ impl Tlb {
             host: Host { base: std::ptr::null_mut(), len: 0 },
             map_generation: 0,
             code_marks: 0,
+            epoch: 0,
         }
     }
 
@@ -262,6 +265,7 @@ impl Tlb {
 
     /// Drops all translations, or all but the global ones.
     pub(crate) fn flush(&mut self, keep_global: bool) {
+        self.epoch += 1;
         for array in &mut self.arrays {
             array.flush(keep_global);
         }
@@ -274,6 +278,7 @@ impl Tlb {
 
     /// INVLPG: drops the translations of the page that holds `linear`, whatever its size.
     pub(crate) fn flush_page(&mut self, linear: u64) {
+        self.epoch += 1;
         if self.huge {
             self.flush(false);
             return;

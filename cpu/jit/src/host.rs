@@ -58,11 +58,8 @@ pub trait Helpers {
 
 /// Names and WebAssembly types (`i` for i32, `I` for i64; parameters, then result) of the functions of
 /// [`Helpers`], in the order in which modules import them.
-pub const HELPERS: [(&str, &str, &str); 3] = [
-    ("translate_read", "Ii", "i"),
-    ("translate_write", "Ii", "i"),
-    ("interpret", "ii", "i"),
-];
+pub const HELPERS: [(&str, &str, &str); 3] =
+    [("translate_read", "Ii", "i"), ("translate_write", "Ii", "i"), ("interpret", "ii", "i")];
 
 /// A module made ready off the processor's thread: compiled, as far as the engine can do that.
 pub type Prepared = Box<dyn Any + Send>;
@@ -105,5 +102,6 @@ pub trait CodeHost: Send {
     fn release(&mut self, slots: Slots);
 
     /// Calls the function in `slot` with `entry`. The functions it imports end up at `helpers`.
-    fn enter(&mut self, slot: u32, entry: u32, helpers: &mut dyn Helpers) -> Result<u32, HostError>;
+    fn enter(&mut self, slot: u32, entry: u32, helpers: &mut dyn Helpers)
+    -> Result<u32, HostError>;
 }

@@ -1,0 +1,614 @@
+//! The run loop: generated code where there is some, the interpreter where not.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
+
+use aero_bus::{GuestRam, PAGE_SIZE, Placed};
+use aero_cpu::bits::rflags;
+use aero_cpu::{Access, CpuBackend, CpuExit, CpuSignals, Exec, Platform, RunOutcome, Signal, Vcpu};
+use aero_interpreter::{Interpreter, execute_op};
+
+use crate::frame::{Frame, JUMPS, Jump};
+use crate::heat::{Heat, Watch};
+use crate::host::{CodeHost, Helpers, HostError, MemoryShape};
+use crate::maker::{Made, Maker, Order};
+use crate::mode::{MAX_CPUS, Mode};
+use crate::region::{self, CodePlace, CodeView, Extent};
+use crate::stats::Stats;
+use crate::store::{Installed, RegionId, Store};
+use crate::translate::{Addresses, Exit, Functions};
+use crate::{Settings, module};
+
+/// Salts of jumps: bits 48 to 61 of a tag.
+const SALTS: u64 = 1 << 14;
+const SALT_SHIFT: u32 = 48;
+/// Instructions that the interpreter executes at a time while a signal is there that cannot be taken.
+const HELD_OFF: u64 = 64;
+
+/// A backend that translates. One serves all processors of a machine.
+pub struct Jit {
+    host: Box<dyn CodeHost>,
+    settings: Settings,
+    interpreter: Interpreter,
+    /// What is made at the first run, when there is a processor.
+    engine: Option<Engine>,
+    /// Generated code cannot be run: what remains is the interpreter.
+    failed: bool,
+}
+
+struct Engine {
+    shape: MemoryShape,
+    functions: Functions,
+    maker: Maker,
+    store: Store,
+    heat: Heat,
+    cpus: Vec<Option<Processor>>,
+    /// Entries that are being translated.
+    pending: HashSet<(u64, Mode)>,
+    /// How often regions of a page were given up because it was written to, and how often code there
+    /// has been hot since.
+    rewritten: HashMap<u64, (u32, u32)>,
+    code_writes: u64,
+    stats: Stats,
+}
+
+/// What belongs to one processor.
+struct Processor {
+    frame: Placed<Frame>,
+    addresses: Addresses,
+    salts: HashMap<Mode, u64>,
+    next_salt: u64,
+    epoch: u64,
+    /// The region that each entry of the frame's jumps leads to.
+    jumps: Vec<RegionId>,
+}
+
+impl Jit {
+    /// A backend that runs its code by `host`.
+    pub fn new(host: Box<dyn CodeHost>, settings: Settings) -> Self {
+        Self { host, settings, interpreter: Interpreter::new(), engine: None, failed: false }
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> Stats {
+        let Some(engine) = &self.engine else { return Stats::default() };
+        Stats {
+            live_regions: engine.store.len() as u64,
+            code_bytes: engine.store.bytes,
+            ..engine.stats.clone()
+        }
+    }
+
+    fn start(&mut self) -> Result<(), HostError> {
+        if self.engine.is_some() {
+            return Ok(());
+        }
+        let shape = self.host.memory_shape();
+        let slots = self.host.reserve(1)?;
+        let support = self.host.preparer().prepare(module::support(shape, slots))?;
+        self.host.install(slots, support)?;
+        self.engine = Some(Engine {
+            shape,
+            functions: module::functions(slots.first),
+            maker: Maker::new(&mut *self.host, self.settings.background),
+            store: Store::default(),
+            heat: Heat::new(),
+            cpus: Vec::new(),
+            pending: HashSet::new(),
+            rewritten: HashMap::new(),
+            code_writes: 0,
+            stats: Stats::default(),
+        });
+        Ok(())
+    }
+
+    fn prepare(
+        &mut self,
+        cpu: &Vcpu,
+        signals: &CpuSignals,
+        ram: &GuestRam,
+    ) -> Result<(), HostError> {
+        self.start()?;
+        let engine = self.engine.as_mut().expect("just started");
+        let index = cpu.index as usize;
+        if engine.cpus.get(index).is_some_and(Option::is_some) {
+            return Ok(());
+        }
+        if cpu.index >= MAX_CPUS {
+            return Err(HostError(format!("there may be {MAX_CPUS} processors at most")));
+        }
+        let frame = ram.place(Frame::new()).map_err(|e| HostError(e.to_string()))?;
+        let host = &self.host;
+        let address = |what: &str, pointer: *const u8| {
+            host.address_of(pointer)
+                .ok_or_else(|| HostError(format!("{what} does not lie beside guest memory")))
+        };
+        let addresses = Addresses {
+            ram: address("guest memory", ram.host_block().0)?,
+            cpu: address("the processor", std::ptr::from_ref(cpu).cast())?,
+            tlb: address("the TLB", cpu.tlb_address())?,
+            frame: address("the frame", std::ptr::from_ref(&*frame).cast())?,
+            signals: address("the signals", signals.word().as_ptr().cast_const().cast())?,
+        };
+        if engine.cpus.len() <= index {
+            engine.cpus.resize_with(index + 1, || None);
+        }
+        engine.cpus[index] = Some(Processor {
+            frame,
+            addresses,
+            salts: HashMap::new(),
+            next_salt: 1,
+            epoch: cpu.translation_epoch(),
+            jumps: vec![0; JUMPS],
+        });
+        Ok(())
+    }
+}
+
+impl CpuBackend for Jit {
+    fn run(
+        &mut self,
+        cpu: &mut Vcpu,
+        signals: &CpuSignals,
+        platform: &mut dyn Platform,
+    ) -> RunOutcome {
+        if !self.failed {
+            let ram = platform.memory().ram().clone();
+            if let Err(error) = self.prepare(cpu, signals, &ram) {
+                log::error!("{error}; going on with the interpreter alone");
+                self.failed = true;
+            }
+        }
+        if self.failed {
+            return self.interpreter.run(cpu, signals, platform);
+        }
+        let mut exec = Exec::new(cpu, signals, platform);
+        match self.execute(&mut exec) {
+            Ok(exit) => RunOutcome { retired: exec.retired, exit },
+            Err(error) => {
+                log::error!("{error}; going on with the interpreter alone");
+                self.failed = true;
+                RunOutcome { retired: exec.retired, exit: CpuExit::Budget }
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.interpreter.flush();
+        let Some(engine) = &mut self.engine else { return };
+        for id in engine.store.ids() {
+            engine.remove(&mut *self.host, id);
+        }
+        engine.heat.clear();
+        engine.rewritten.clear();
+    }
+}
+
+/// Why the interpreter is at work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Look for generated code.
+    Find,
+    /// The instruction at RIP is for the interpreter.
+    Interpret,
+    /// The rest of the budget is.
+    Finish,
+}
+
+impl Jit {
+    fn execute(&mut self, exec: &mut Exec<'_>) -> Result<CpuExit, HostError> {
+        let mut next = Next::Find;
+        loop {
+            let mut stepping = !exec.cpu.attention.is_empty();
+            if stepping || has_events(exec) {
+                if let Some(exit) = exec.service_events() {
+                    return Ok(exit);
+                }
+                stepping = !exec.cpu.attention.is_empty();
+            }
+            let left = exec.budget.saturating_sub(exec.retired);
+            if left == 0 {
+                return Ok(CpuExit::Budget);
+            }
+            self.keep_up(exec)?;
+            let mode = Mode::of(exec.cpu);
+            if stepping || !mode.is_translated() {
+                let most = if stepping { 1 } else { left };
+                let before = exec.retired;
+                if let Err(fault) = self.interpreter.execute_observed(exec, most, &mut Unwatched) {
+                    exec.raise(fault);
+                }
+                self.engine().stats.interpreted += exec.retired - before;
+                continue;
+            }
+            let held_off = exec.signals.word().load(Ordering::Relaxed) != 0;
+            if next == Next::Find && !held_off {
+                match self.enter(exec, mode, left)? {
+                    Some(after) => {
+                        next = after;
+                        continue;
+                    }
+                    None => {}
+                }
+            }
+            let most = if held_off { left.min(HELD_OFF) } else { left };
+            let skip = next != Next::Find || held_off;
+            let hot = self.interpret(exec, mode, most, skip);
+            if next != Next::Finish {
+                next = Next::Find;
+            }
+            if let Some(host) = hot {
+                self.translate(exec, mode, host)?;
+            }
+        }
+    }
+
+    fn engine(&mut self) -> &mut Engine {
+        self.engine.as_mut().expect("started before anything runs")
+    }
+
+    /// Takes notice of code that was written to, and of modules that are ready.
+    fn keep_up(&mut self, exec: &mut Exec<'_>) -> Result<(), HostError> {
+        let host = &mut *self.host;
+        let engine = self.engine.as_mut().expect("started before anything runs");
+        let writes = exec.versions().code_writes();
+        if writes != engine.code_writes {
+            engine.code_writes = writes;
+            engine.give_up_outdated(host, exec);
+        }
+        while let Some(made) = engine.maker.take() {
+            engine.install(host, exec, made)?;
+        }
+        while engine.store.bytes > self.settings.code_bytes {
+            let Some(oldest) = engine.store.oldest() else { break };
+            engine.remove(host, oldest);
+            engine.stats.evictions += 1;
+        }
+        Ok(())
+    }
+
+    /// Interprets until a block that is translated or hot, whose host offset is returned in the latter
+    /// case.
+    fn interpret(&mut self, exec: &mut Exec<'_>, mode: Mode, most: u64, skip: bool) -> Option<u64> {
+        let engine = self.engine.as_mut().expect("started before anything runs");
+        let mut watch = Watch {
+            heat: &mut engine.heat,
+            store: &engine.store,
+            mode,
+            threshold: self.settings.threshold.clamp(1, 0x7fff) as u16,
+            skip,
+            hot: None,
+        };
+        let before = exec.retired;
+        let outcome = self.interpreter.execute_observed(exec, most, &mut watch);
+        let hot = watch.hot;
+        engine.stats.interpreted += exec.retired - before;
+        if let Err(fault) = outcome {
+            exec.raise(fault);
+            return None;
+        }
+        hot
+    }
+
+    /// Runs generated code at RIP, if there is some.
+    fn enter(
+        &mut self,
+        exec: &mut Exec<'_>,
+        mode: Mode,
+        left: u64,
+    ) -> Result<Option<Next>, HostError> {
+        let engine = self.engine.as_mut().expect("started before anything runs");
+        let Some((slot, off, longest)) = engine.find(exec, mode) else { return Ok(None) };
+        let left = left.min(i32::MAX as u64) as i32;
+        if left < longest {
+            return Ok(Some(Next::Finish));
+        }
+        let index = exec.cpu.index as usize;
+        let processor = engine.cpus[index].as_mut().expect("prepared");
+        let frame: *mut Frame = &mut *processor.frame;
+        let salt = processor.salts[&mode];
+        // SAFETY: the frame is the processor's own and nothing else refers to it here; generated code
+        // and the helpers change it while `enter` is under way, one at a time.
+        unsafe {
+            (*frame).left = left;
+            (*frame).salt = salt;
+            (*frame).take_flags(&exec.cpu.flags);
+        }
+        let before = exec.retired;
+        let ram = exec.platform.memory().ram().host_block().0.cast_const();
+        let mut bridge =
+            Bridge { exec, frame, ram, store: &engine.store, before, left, assisted: 0, misses: 0 };
+        let code = self.host.enter(slot, off as u32, &mut bridge);
+        let (assisted, misses) = (bridge.assisted, bridge.misses);
+        let code = code?;
+        // SAFETY: as above.
+        unsafe {
+            exec.retired = before + left.wrapping_sub((*frame).left) as u32 as u64;
+            (*frame).give_flags(&mut exec.cpu.flags);
+        }
+        let exit = Exit::from_code(code)
+            .ok_or_else(|| HostError(format!("a function returned {code}")))?;
+        let stats = &mut engine.stats;
+        stats.entries += 1;
+        stats.translated += exec.retired - before;
+        stats.assisted += assisted;
+        stats.tlb_misses += misses;
+        stats.exits[exit as usize] += 1;
+        Ok(Some(match exit {
+            Exit::Elsewhere | Exit::Look => Next::Find,
+            Exit::Interpret => Next::Interpret,
+            Exit::Pause if exec.signals.word().load(Ordering::Relaxed) != 0 => Next::Find,
+            Exit::Pause => Next::Finish,
+        }))
+    }
+
+    /// Orders a translation of the code at RIP, whose host offset is given.
+    fn translate(&mut self, exec: &mut Exec<'_>, mode: Mode, host: u64) -> Result<(), HostError> {
+        let engine = self.engine.as_mut().expect("started before anything runs");
+        let page = host & !(PAGE_SIZE - 1);
+        if let Some((times, hot)) = engine.rewritten.get_mut(&page) {
+            // Code that is rewritten again and again is worth less each time.
+            *hot += 1;
+            if *hot < 1 << (*times).min(16) {
+                return Ok(());
+            }
+            *hot = 0;
+        }
+        if !engine.pending.insert((host, mode)) {
+            return Ok(());
+        }
+        let rip = exec.cpu.rip;
+        let linear = exec.cpu.code_linear(rip);
+        let start = linear % PAGE_SIZE;
+        let features = exec.cpu.model.features;
+        let mut view = View { exec, interpreter: &self.interpreter, page: linear - start, mode };
+        let extent = Extent { insns: 600, pages: 4, depth: 2 };
+        let Some(region) = region::find(&mut view, mode, features, extent, start) else {
+            return Ok(());
+        };
+        let Some(id) = engine.store.reserve() else { return Ok(()) };
+        let slots = self.host.reserve(1)?;
+        let addresses = engine.cpus[exec.cpu.index as usize].as_ref().expect("prepared").addresses;
+        engine.stats.regions += 1;
+        engine.stats.region_instructions += region.len() as u64;
+        engine.maker.order(Order {
+            id,
+            first_site: Store::first_site(id),
+            region,
+            start,
+            host,
+            addresses,
+            functions: engine.functions,
+            slots,
+            shape: engine.shape,
+        });
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// The slot, offset and least budget of generated code at RIP. It is noted for jumps.
+    fn find(&mut self, exec: &mut Exec<'_>, mode: Mode) -> Option<(u32, i32, i32)> {
+        let processor = self.cpus[exec.cpu.index as usize].as_mut().expect("prepared");
+        let epoch = exec.cpu.translation_epoch();
+        if processor.epoch != epoch {
+            processor.epoch = epoch;
+            processor.salts.clear();
+        }
+        let salt = processor.salt(mode);
+        let rip = exec.cpu.rip;
+        let index = Jump::index(rip);
+        let tag = rip ^ salt;
+        let jump = processor.frame.jumps[index];
+        if jump.tag == tag
+            && let Some(region) = self.store.region(processor.jumps[index])
+        {
+            return Some((jump.slot, jump.entry, region.longest));
+        }
+        let linear = exec.cpu.code_linear(rip);
+        let host = exec.fetch_code_page(linear).ok()?.host_offset? + linear % PAGE_SIZE;
+        let entry = self.store.find(host, mode)?;
+        let region = self.store.region(entry.region)?;
+        // All its pages have to be where they were when it was made.
+        let mask = exec.cpu.linear_mask();
+        let first = linear.wrapping_sub(entry.off as i64 as u64).wrapping_sub(region.start);
+        for place in &region.places {
+            let linear = first.wrapping_add(place.delta) & mask;
+            if exec.fetch_code_page(linear).ok()?.host_offset != Some(place.host) {
+                return None;
+            }
+        }
+        // A linear address does not tell whether RIP wraps before the region's code does.
+        let slot = region.slots.first;
+        processor.frame.jumps[index] = Jump { tag, slot, entry: entry.off };
+        processor.jumps[index] = entry.region;
+        Some((slot, entry.off, region.longest))
+    }
+
+    fn install(
+        &mut self,
+        host: &mut dyn CodeHost,
+        exec: &Exec<'_>,
+        made: Made,
+    ) -> Result<(), HostError> {
+        let Made { order, module, bytes, ops, entries, longest } = made;
+        self.pending.remove(&(order.host, order.region.mode));
+        let versions = exec.versions();
+        let current = order.region.places.iter().all(|p| versions.version(p.host) == p.version);
+        let module = match module {
+            Ok(module) if current => module,
+            Ok(_) => {
+                self.store.unreserve(order.id);
+                host.release(order.slots);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        host.install(order.slots, module)?;
+        let Order { id, region, start, slots, .. } = order;
+        let places: HashMap<u64, &CodePlace> =
+            region.places.iter().map(|place| (place.delta, place)).collect();
+        let entries = entries.iter().filter_map(|&off| {
+            let at = start.wrapping_add(off as i64 as u64);
+            let place = places.get(&(at & !(PAGE_SIZE - 1)))?;
+            Some((place.host + at % PAGE_SIZE, off))
+        });
+        let entries: Vec<(u64, i32)> = entries.collect();
+        for (host, _) in &entries {
+            self.heat.mark_entry(*host);
+        }
+        let mode = region.mode;
+        let places = region.places;
+        let region = Installed { slots, mode, places, entries, ops, longest, bytes, start };
+        self.store.insert(id, region);
+        Ok(())
+    }
+
+    fn remove(&mut self, host: &mut dyn CodeHost, id: RegionId) {
+        let Some(region) = self.store.remove(id) else { return };
+        host.release(region.slots);
+        for processor in self.cpus.iter_mut().flatten() {
+            // The jumps that lead to it have one of the salts there were.
+            processor.salts.clear();
+        }
+    }
+
+    fn give_up_outdated(&mut self, host: &mut dyn CodeHost, exec: &Exec<'_>) {
+        let outdated = self.store.outdated(exec.versions());
+        for id in outdated {
+            if let Some(region) = self.store.region(id) {
+                for place in &region.places {
+                    if exec.versions().version(place.host) != place.version {
+                        self.rewritten.entry(place.host).or_default().0 += 1;
+                    }
+                }
+            }
+            self.remove(host, id);
+            self.stats.invalidations += 1;
+        }
+    }
+}
+
+impl Processor {
+    /// What is mixed into the tags of jumps in this mode, with the translations as they are now.
+    fn salt(&mut self, mode: Mode) -> u64 {
+        if let Some(salt) = self.salts.get(&mode) {
+            return *salt;
+        }
+        if self.next_salt == SALTS {
+            self.next_salt = 1;
+            self.salts.clear();
+            self.frame.jumps.fill(Jump::NONE);
+        }
+        let salt = self.next_salt << SALT_SHIFT;
+        self.next_salt += 1;
+        self.salts.insert(mode, salt);
+        salt
+    }
+}
+
+/// What generated code calls.
+struct Bridge<'a, 'b> {
+    exec: &'a mut Exec<'b>,
+    frame: *mut Frame,
+    /// Host offset 0.
+    ram: *const u8,
+    store: &'a Store,
+    /// Instructions retired and left when generated code was entered.
+    before: u64,
+    left: i32,
+    assisted: u64,
+    misses: u64,
+}
+
+/// The answer of a translation that the interpreter has to deal with.
+const NOWHERE: u32 = u32::MAX;
+
+impl Bridge<'_, '_> {
+    #[inline]
+    fn place(&mut self, linear: u64, size: u32, access: Access) -> Option<u32> {
+        self.misses += 1;
+        self.exec.host_address(linear, size.into(), access).map(|host| host as u32)
+    }
+}
+
+impl Helpers for Bridge<'_, '_> {
+    fn translate_read(&mut self, linear: u64, size: u32) -> u32 {
+        if let Some(host) = self.place(linear, size, Access::Read) {
+            return host;
+        }
+        // SAFETY: nothing else refers to the frame while a helper runs.
+        let scratch = unsafe { &mut (*self.frame).scratch };
+        let Some(data) = scratch.get_mut(..size as usize) else { return NOWHERE };
+        if !self.exec.read_crossing(linear, data) {
+            return NOWHERE;
+        }
+        (scratch.as_ptr() as usize).wrapping_sub(self.ram as usize) as u32
+    }
+
+    fn translate_write(&mut self, linear: u64, size: u32) -> u32 {
+        self.place(linear, size, Access::Write).unwrap_or(NOWHERE)
+    }
+
+    fn interpret(&mut self, site: u32, left: i32) -> u32 {
+        let Some(op) = self.store.op(site) else { return Exit::Interpret as u32 };
+        let exec = &mut *self.exec;
+        let used = self.left.wrapping_sub(left) as u32;
+        exec.retired = self.before + u64::from(used);
+        // SAFETY: as above.
+        let frame = unsafe { &mut *self.frame };
+        frame.give_flags(&mut exec.cpu.flags);
+        let epoch = exec.cpu.translation_epoch();
+        let boundary = execute_op(exec, &op);
+        self.assisted += 1;
+        frame.take_flags(&exec.cpu.flags);
+        if boundary || !exec.cpu.attention.is_empty() || epoch != exec.cpu.translation_epoch() {
+            let retired = exec.retired - self.before;
+            frame.left = self.left.wrapping_sub(retired as i32);
+            return Exit::Look as u32;
+        }
+        0
+    }
+}
+
+/// Lets everything go on.
+struct Unwatched;
+
+impl aero_interpreter::Observer for Unwatched {
+    #[inline(always)]
+    fn stop_before(&mut self, _: u64, _: u32) -> bool {
+        false
+    }
+}
+
+/// The code round a hot block.
+struct View<'a, 'b> {
+    exec: &'a mut Exec<'b>,
+    interpreter: &'a Interpreter,
+    /// Linear address of the entry's page.
+    page: u64,
+    mode: Mode,
+}
+
+impl CodeView for View<'_, '_> {
+    fn page(&mut self, delta: u64) -> Option<(CodePlace, Box<[u8; PAGE_SIZE as usize]>)> {
+        let linear = self.page.wrapping_add(delta) & self.exec.cpu.linear_mask();
+        let host = self.exec.fetch_code_page(linear).ok()?.host_offset?;
+        // Before the bytes are read, so that a store in between is seen.
+        let version = self.exec.mark_code_page(host);
+        let bytes: [u8; PAGE_SIZE as usize] =
+            self.exec.code_bytes(host).try_into().expect("a page has this length");
+        Some((CodePlace { delta, host, version }, Box::new(bytes)))
+    }
+
+    fn executed(&self, host: u64) -> bool {
+        self.interpreter.knows(host, self.mode.code_bits())
+    }
+}
+
+/// Whether a signal is there that may be taken now: an interrupt waits for IF.
+#[inline]
+fn has_events(exec: &Exec<'_>) -> bool {
+    let word = exec.signals.word().load(Ordering::Relaxed);
+    word != 0 && (word != Signal::INTR.bits() || exec.cpu.flags.has(rflags::IF))
+}

@@ -1,0 +1,20 @@
+//! What can be chosen about the backend.
+
+/// When code is translated, and how much of it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How often a block is interpreted before a small region round it is translated.
+    pub threshold: u32,
+    /// How often a block is interpreted, or a small region entered, before a large region is made.
+    pub optimize_threshold: u32,
+    /// Bytes of WebAssembly that are kept at most; the regions least used go first.
+    pub code_bytes: u64,
+    /// Whether modules are made on a thread of their own, if the host has one.
+    pub background: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { threshold: 200, optimize_threshold: 2000, code_bytes: 64 << 20, background: true }
+    }
+}

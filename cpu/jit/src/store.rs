@@ -1,0 +1,168 @@
+//! The code that there is, and where it is found.
+
+use std::collections::HashMap;
+
+use aero_bus::PageVersions;
+use aero_interpreter::Op;
+
+use crate::host::Slots;
+use crate::mode::Mode;
+use crate::region::CodePlace;
+
+/// Number of an installed region.
+pub type RegionId = u32;
+
+/// Low bits of a site's number that count within its region.
+const SITE_BITS: u32 = 12;
+
+/// A region that can be run.
+pub struct Installed {
+    /// Where its function is.
+    pub slots: Slots,
+    /// How it runs.
+    pub mode: Mode,
+    /// The pages it was made of.
+    pub places: Vec<CodePlace>,
+    /// Host offsets of the entries, and their offsets from the region's entry.
+    pub entries: Vec<(u64, i32)>,
+    /// What the interpreter executes in it.
+    pub ops: Vec<Op>,
+    /// It is not to be entered with fewer instructions left.
+    pub longest: i32,
+    /// Bytes of its module.
+    pub bytes: u64,
+    /// Offset of the region's entry in its page.
+    pub start: u64,
+}
+
+/// Where a region can be entered.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The region.
+    pub region: RegionId,
+    /// Offset from its entry.
+    pub off: i32,
+}
+
+/// All installed regions.
+#[derive(Default)]
+pub struct Store {
+    regions: Vec<Option<Installed>>,
+    free: Vec<RegionId>,
+    /// By host offset of the first byte.
+    entries: HashMap<(u64, Mode), Entry>,
+    /// Regions that have code in a page, by its host offset.
+    pages: HashMap<u64, Vec<RegionId>>,
+    /// Oldest first.
+    order: std::collections::VecDeque<RegionId>,
+    /// Bytes of all modules.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// The number that the next region is to have.
+    pub fn reserve(&mut self) -> Option<RegionId> {
+        if let Some(id) = self.free.pop() {
+            return Some(id);
+        }
+        let id = self.regions.len() as RegionId;
+        if id >> (32 - SITE_BITS) != 0 {
+            return None;
+        }
+        self.regions.push(None);
+        Some(id)
+    }
+
+    /// Gives back a number that was reserved.
+    pub fn unreserve(&mut self, id: RegionId) {
+        self.free.push(id);
+    }
+
+    /// Number of the first site of a region.
+    pub fn first_site(id: RegionId) -> u32 {
+        id << SITE_BITS
+    }
+
+    /// What the interpreter executes at a site.
+    pub fn op(&self, site: u32) -> Option<Op> {
+        let region = self.regions.get((site >> SITE_BITS) as usize)?.as_ref()?;
+        region.ops.get((site & ((1 << SITE_BITS) - 1)) as usize).copied()
+    }
+
+    /// Adds a region.
+    pub fn insert(&mut self, id: RegionId, region: Installed) {
+        for &(host, off) in &region.entries {
+            self.entries.insert((host, region.mode), Entry { region: id, off });
+        }
+        for place in &region.places {
+            self.pages.entry(place.host).or_default().push(id);
+        }
+        self.bytes += region.bytes;
+        self.order.push_back(id);
+        self.regions[id as usize] = Some(region);
+    }
+
+    /// A region.
+    pub fn region(&self, id: RegionId) -> Option<&Installed> {
+        self.regions.get(id as usize)?.as_ref()
+    }
+
+    /// Where code at a host offset can be entered.
+    pub fn find(&self, host: u64, mode: Mode) -> Option<Entry> {
+        self.entries.get(&(host, mode)).copied()
+    }
+
+    /// Removes a region; its slots are the caller's to give back.
+    pub fn remove(&mut self, id: RegionId) -> Option<Installed> {
+        let region = self.regions.get_mut(id as usize)?.take()?;
+        for &(host, _) in &region.entries {
+            if self.entries.get(&(host, region.mode)).is_some_and(|entry| entry.region == id) {
+                self.entries.remove(&(host, region.mode));
+            }
+        }
+        for place in &region.places {
+            if let Some(regions) = self.pages.get_mut(&place.host) {
+                regions.retain(|other| *other != id);
+                if regions.is_empty() {
+                    self.pages.remove(&place.host);
+                }
+            }
+        }
+        self.order.retain(|other| *other != id);
+        self.bytes -= region.bytes;
+        self.free.push(id);
+        Some(region)
+    }
+
+    /// Regions of whose pages one has another version than when they were made.
+    pub fn outdated(&self, versions: &PageVersions) -> Vec<RegionId> {
+        let mut outdated = Vec::new();
+        for (host, regions) in &self.pages {
+            let version = versions.version(*host);
+            for id in regions {
+                let stale = self.region(*id).is_some_and(|region| {
+                    region.places.iter().any(|p| p.host == *host && p.version != version)
+                });
+                if stale && !outdated.contains(id) {
+                    outdated.push(*id);
+                }
+            }
+        }
+        outdated
+    }
+
+    /// The oldest region.
+    pub fn oldest(&self) -> Option<RegionId> {
+        self.order.front().copied()
+    }
+
+    /// All regions.
+    pub fn ids(&self) -> Vec<RegionId> {
+        self.order.iter().copied().collect()
+    }
+
+    /// How many regions there are.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+}
