@@ -14,12 +14,21 @@ const DR6_SINGLE_STEP: u64 = 1 << 14;
 impl Exec<'_> {
     /// Takes signals and pending debug events at an instruction boundary, in the order of SDM Vol. 3,
     /// table 6-2. `None`: execute the instruction at `cpu.rip`, which may have changed. `Some`: leave
-    /// the run loop. Calling it twice at one boundary does no harm.
+    /// the run loop. Of several interrupts one is taken, and the next one not before one more
+    /// instruction. So nothing is taken when the budget is used up: the next run begins at the same
+    /// boundary, and it must not matter where runs end.
     #[cold]
     #[inline(never)]
     pub fn service_events(&mut self) -> Option<CpuExit> {
         self.next_rip = self.cpu.rip;
         self.expire_marks();
+        if self.retired >= self.budget {
+            return Some(match self.cpu.activity {
+                Activity::Running => CpuExit::Budget,
+                Activity::Halted | Activity::WaitForSipi => CpuExit::Halted,
+                Activity::Shutdown => CpuExit::Shutdown,
+            });
+        }
         if self.signals.take(Signal::STOP) {
             return Some(CpuExit::Budget);
         }
@@ -44,10 +53,6 @@ impl Exec<'_> {
         {
             let hits = self.cpu.code_breakpoint_hits();
             if hits != 0 {
-                if self.retired >= self.budget {
-                    // The fault counts as an instruction, of the next run.
-                    return Some(CpuExit::Budget);
-                }
                 self.cpu.report_in_dr6(hits);
                 self.raise(Exception::db());
                 return (self.cpu.activity == Activity::Shutdown).then_some(CpuExit::Shutdown);

@@ -153,3 +153,31 @@ fn an_interrupt_comes_after_the_first_instruction_of_an_nmi_handler_that_lets_it
     m.run();
     assert_eq!((m.vector(), m.reg(RBX)), (0x34, 1));
 }
+
+#[test]
+fn two_interrupts_come_an_instruction_apart_wherever_runs_end() {
+    const GATE: u64 = DATA + 0x100;
+    let run = |most: u64| {
+        let mut m = Machine::long().with(|a| {
+            asm!(a: nop(); hlt(););
+        });
+        // Trap gates, which leave IF set, for the NMI and the interrupt that comes with it.
+        for (vector, handler) in [(vector::NMI, DATA), (0x35, GATE)] {
+            let gate = handler & 0xffff
+                | u64::from(CODE_SELECTOR) << 16
+                | 0x8f00 << 32
+                | handler >> 16 << 48;
+            m.write(IDT + u64::from(vector) * 16, &gate.to_le_bytes());
+        }
+        m.write(DATA, &[0xff, 0xc3, 0xff, 0xc3, 0xf4]);
+        m.write(GATE, &[0xff, 0xc1, 0xff, 0xc1, 0xf4]);
+        m.cpu.flags.set(rflags::IF, true);
+        m.run_for(1);
+        m.signals.raise(Signal::NMI);
+        m.raise_interrupt(0x35);
+        while m.run_for(most).exit == CpuExit::Budget {}
+        (m.reg(RBX), m.reg(1), m.reg(RSP), m.cpu.rip)
+    };
+    assert_eq!(run(100), run(1));
+    assert_eq!(run(100).0, 1);
+}
