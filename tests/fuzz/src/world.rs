@@ -131,6 +131,9 @@ impl World {
 
     fn note(&mut self, what: u64, retired: u64, address: u64) {
         self.accesses += 1;
+        if std::env::var_os("AERO_FUZZ_TRACE").is_some() {
+            eprintln!("    access at {}: {what:x} {address:x}", self.before + retired);
+        }
         let when = self.before + retired;
         self.digest = mix(self.digest ^ what ^ mix(address ^ mix(when)));
     }
