@@ -318,7 +318,7 @@ fn config(ram: &GuestRam) -> Config {
         .wasm_branch_hinting(true)
         .cranelift_opt_level(OptLevel::Speed)
         .generate_address_map(false)
-        .wasm_backtrace(false);
+        .wasm_backtrace_max_frames(None);
     if cfg!(unix) {
         // Panics of helpers do not unwind through generated code: wasmtime carries them across.
         config.native_unwind_info(false);

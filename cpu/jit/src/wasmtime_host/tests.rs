@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use wasm_encoder::{
     BlockType, BranchHint, BranchHints, ConstExpr, ElementSection, Elements, EntityType,
-    ImportSection, InstructionSink, MemArg,
+    ImportSection, InstructionSink, MemArg, MemArgTarget,
 };
 
 use super::*;
@@ -59,7 +59,7 @@ fn module(host: &WasmtimeHost, slot: u32, body: impl FnOnce(&mut InstructionSink
     let mut code = CodeSection::new();
     code.function(&function_body);
     let mut hints = BranchHints::new();
-    hints.function_hints(function, [BranchHint { branch_func_offset: 5, branch_hint: 1 }]);
+    hints.function_hints(function, [BranchHint { branch_func_offset: 5, branch_hint_value: 1 }]);
     let mut module = wasm_encoder::Module::new();
     module.section(&types).section(&imports).section(&functions).section(&elements);
     module.section(&hints).section(&code);
@@ -103,12 +103,12 @@ fn world() -> (GuestRam, WasmtimeHost, Recorder) {
     (ram, host, Recorder::default())
 }
 
-const AT: MemArg = MemArg { offset: 0, align: 0, memory_index: 0 };
+const AT: MemArg = MemArg { offset: 0, align: 0, target: MemArgTarget::Memory(0), ordering: None };
 
 #[test]
 fn a_load_reaches_guest_memory_through_a_helper() {
     let (ram, mut host, mut helpers) = world();
-    ram.host_slice(0x2345, 4).unwrap().copy_from(&[0x78, 0x56, 0x34, 0x12]);
+    ram.host_slice(0x2345, 4).unwrap().copy_from(&[0x78u8, 0x56, 0x34, 0x12]);
     let slots = install(&mut host, |code| {
         code.local_get(0).i64_extend_i32_u().i32_const(4).call(TRANSLATE_READ).i32_load(AT);
     });
