@@ -1,6 +1,6 @@
 //! The files that a machine file names, as the page gives them.
 
-use aero_vmm::config::MachineConfig;
+use aero_vmm::config::{Backend, MachineConfig};
 use aero_vmm::disk::{ByteStore, StoreError};
 use aero_vmm::{Access, Resources};
 use send_wrapper::SendWrapper;
@@ -127,14 +127,34 @@ const OVERLAY_KEY: &str = "overlay";
 /// The files that a machine file names, so that they can be opened before the machine is built: each
 /// as `"read NAME"` or `"overlay NAME"`. A mistake in the machine file is an error of one line.
 #[wasm_bindgen]
-pub fn referenced_files(machine: &str, name: &str) -> Result<Vec<String>, JsError> {
+pub fn referenced_files(
+    machine: &str,
+    name: &str,
+    sets: Vec<String>,
+) -> Result<Vec<String>, JsError> {
     crate::console::init();
-    MachineConfig::parse(name, machine, &[]).map_err(|error| JsError::new(&error.to_string()))?;
+    parse(machine, name, &sets)?;
     let table: toml::Table =
         machine.parse().map_err(|error: toml::de::Error| JsError::new(error.message()))?;
     let mut names = Vec::new();
     collect(&toml::Value::Table(table), "", &mut names);
+    for (key, value) in sets.iter().filter_map(|set| set.split_once('=')) {
+        let key = key.rsplit('.').next().unwrap_or(key);
+        // As in the machine file or, since `--set` takes that too, without the quotation marks.
+        let value = value.trim().trim_matches(['"', '\'']);
+        collect(&toml::Value::String(value.to_owned()), key, &mut names);
+    }
     Ok(names)
+}
+
+/// Whether the processors of this machine are to have generated code, for which a thread is needed.
+#[wasm_bindgen]
+pub fn generates_code(machine: &str, name: &str, sets: Vec<String>) -> Result<bool, JsError> {
+    Ok(parse(machine, name, &sets)?.cpu.backend != Backend::Interpreter)
+}
+
+fn parse(machine: &str, name: &str, sets: &[String]) -> Result<MachineConfig, JsError> {
+    MachineConfig::parse(name, machine, sets).map_err(|error| JsError::new(&error.to_string()))
 }
 
 fn collect(value: &toml::Value, key: &str, names: &mut Vec<String>) {

@@ -8,18 +8,18 @@ use aero_ps2::{KeyCode, MouseButtons};
 use aero_vmm::{Ending, Host, Machine, Step};
 use wasm_bindgen::prelude::*;
 
+use crate::code_host::PageCodeHost;
 use crate::console;
 use crate::files::PageFiles;
+use crate::pace::Pace;
 
 #[wasm_bindgen]
 extern "C" {
     /// Milliseconds since the page's time origin.
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
-    fn performance_now() -> f64;
+    pub fn performance_now() -> f64;
 }
 
-/// Instructions between two looks at the browser's clock: a fraction of a slice on any machine.
-const BUDGET: u64 = 50_000;
 /// How long a machine with nothing to wait for sleeps, in milliseconds.
 const LONG_SLEEP: f64 = 1000.0;
 
@@ -36,6 +36,7 @@ impl HostTime for BrowserTime {
 pub struct Pc {
     machine: Machine,
     frame: Frame,
+    pace: Pace,
     off: bool,
 }
 
@@ -58,35 +59,52 @@ impl Picture {
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> JsError {
+/// An error for JavaScript.
+pub fn failed(error: impl std::fmt::Display) -> JsError {
     JsError::new(&error.to_string())
 }
 
 #[wasm_bindgen]
 impl Pc {
-    /// Builds the machine of a machine file, which stands at power-on. `find` gives the store of a
-    /// file's name.
+    /// Builds the machine of a machine file, which stands at power-on. `sets` are values laid over it,
+    /// each as `key=value`; `find` gives the store of a file's name.
     #[wasm_bindgen(constructor)]
-    pub fn new(machine: &str, name: &str, find: js_sys::Function) -> Result<Pc, JsError> {
+    pub fn new(
+        machine: &str,
+        name: &str,
+        sets: Vec<String>,
+        find: js_sys::Function,
+    ) -> Result<Pc, JsError> {
         console::init();
+        let code_host = PageCodeHost::new().map_err(failed)?;
         let host = Host {
             time: Arc::new(BrowserTime),
             unix_seconds: (js_sys::Date::now() / 1000.0) as i64,
             threads: false,
+            code_host: None,
         };
-        let machine = Machine::from_toml(name, machine, &[], &mut PageFiles::new(find), &host)
+        let machine = Machine::from_toml(name, machine, &sets, &mut PageFiles::new(find), host)
             .map_err(failed)?;
-        Ok(Pc { machine, frame: Frame::default(), off: false })
+        let pace = Pace::new(machine.is_deterministic());
+        Ok(Pc { machine, frame: Frame::default(), pace, off: false })
     }
 
     /// Runs for about `milliseconds`. Returns how long the machine has nothing to do then, in
     /// milliseconds; 0 if it wants to go on. A triple fault is an error with the registers.
     pub fn run(&mut self, milliseconds: f64) -> Result<f64, JsError> {
         let end = performance_now() + milliseconds;
+        let mut now = performance_now();
         while !self.off {
-            match self.machine.run_slice(BUDGET) {
-                Step::Ran if performance_now() < end => {}
-                Step::Ran => return Ok(0.0),
+            let start = now;
+            let step = self.machine.run_slice(self.pace.budget());
+            now = performance_now();
+            match step {
+                Step::Ran => {
+                    self.pace.took(now - start);
+                    if now >= end {
+                        return Ok(0.0);
+                    }
+                }
                 Step::Idle { until: None } => return Ok(LONG_SLEEP),
                 Step::Idle { until: Some(at) } => {
                     let sleep = at.saturating_sub(self.machine.clock().now()) as f64 / 1e6;

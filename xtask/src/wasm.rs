@@ -16,10 +16,12 @@ const FEATURES: &str = "+atomics,+bulk-memory,+mutable-globals,+simd128,+tail-ca
     +nontrapping-fptoint,+sign-ext,+multivalue,+reference-types";
 
 /// The whole 4 GiB: the guest's RAM lies in the same memory as the program.
-const LINK_ARGS: [&str; 8] = [
+const LINK_ARGS: [&str; 9] = [
     "--shared-memory",
     "--import-memory",
     "--max-memory=4294967296",
+    // Functions of generated code are put into the table.
+    "--growable-table",
     "--export=__wasm_init_tls",
     "--export=__tls_size",
     "--export=__tls_align",

@@ -8,6 +8,7 @@
  */
 import {
   type Call,
+  type CodeCosts,
   STORAGE_FOLDER,
   type Source,
   type State,
@@ -16,7 +17,7 @@ import {
 } from "./protocol";
 
 export { STORAGE_FOLDER };
-export type { Source, State, Stats };
+export type { CodeCosts, Source, State, Stats };
 
 /** Something a machine file's name may stand for. A string is an address. */
 export type FileLike = Blob | Uint8Array | string | Source;
@@ -26,6 +27,8 @@ export interface Options {
   machine: string;
   /** What error messages call it. */
   name?: string;
+  /** Values laid over it, each as `key=value`: `cpu.backend=jit`. */
+  set?: string[];
   /** The images it names. */
   files?: Record<string, FileLike>;
   /** The address that names not in `files` are relative to: the page's own if not given. */
@@ -56,6 +59,8 @@ const HISTORY = 1 << 20;
 export class Aero {
   /** What the machine is doing. */
   state: State = "paused";
+  /** Pictures of the screen that were shown so far. */
+  frames = 0;
 
   #worker: Worker;
   #calls = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
@@ -76,13 +81,7 @@ export class Aero {
 
   /** Builds a machine. A mistake in the machine file or an image rejects with a line that names it. */
   static async create(options: Options): Promise<Aero> {
-    if (!globalThis.crossOriginIsolated) {
-      throw new Error(
-        "this page gets no shared memory: its server must send the headers " +
-          "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp",
-      );
-    }
-    const pc = new Aero();
+    const pc = Aero.#open();
     if (options.canvas) pc.attach(options.canvas);
     const sources: Record<string, Source> = {};
     for (const [name, file] of Object.entries(options.files ?? {})) sources[name] = source(file);
@@ -91,6 +90,7 @@ export class Aero {
         type: "create",
         machine: options.machine,
         name: options.name ?? "machine.toml",
+        sets: options.set ?? [],
         sources,
         base: new URL(options.base ?? "./", location.href).href,
       });
@@ -99,6 +99,29 @@ export class Aero {
       throw error;
     }
     return pc;
+  }
+
+  /**
+   * Makes WebAssembly by hand and runs it as the code of the processors is run; rejects if this
+   * browser does not do that as it must. Resolves with what it costs here.
+   */
+  static async checkCode(): Promise<CodeCosts> {
+    const pc = Aero.#open();
+    try {
+      return await pc.#call({ type: "checkCode" });
+    } finally {
+      pc.destroy();
+    }
+  }
+
+  static #open(): Aero {
+    if (!globalThis.crossOriginIsolated) {
+      throw new Error(
+        "this page gets no shared memory: its server must send the headers " +
+          "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp",
+      );
+    }
+    return new Aero();
   }
 
   /** Lets the machine run on. */
@@ -271,6 +294,7 @@ export class Aero {
   #show(bitmap: ImageBitmap): void {
     const canvas = this.#canvas;
     if (!canvas || !this.#context) return bitmap.close();
+    this.frames++;
     const { width, height } = bitmap;
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;

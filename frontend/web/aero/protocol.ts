@@ -21,6 +21,10 @@ export interface Stats {
   guest_seconds: number;
   /** Time the processors were kept running, in seconds. */
   host_seconds: number;
+  /** Accesses that left the processor, by device. */
+  exits: Record<string, number>;
+  /** What the machine says of generated code, if its processors have any. */
+  jit?: Record<string, unknown>;
   [more: string]: unknown;
 }
 
@@ -33,10 +37,13 @@ export type Request =
       id: number;
       machine: string;
       name: string;
+      /** Values laid over the machine file, each as `key=value`. */
+      sets: string[];
       sources: Record<string, Source>;
       /** What names that are in no source are relative to. */
       base: string;
     }
+  | { type: "checkCode"; id: number }
   | { type: "start"; id: number }
   | { type: "pause"; id: number }
   | { type: "reset"; id: number }
@@ -68,3 +75,26 @@ export type Call = Extract<Request, { id: number }> extends infer R
     ? Omit<R, "id">
     : never
   : never;
+
+/** What `Aero.checkCode` measures: nanoseconds a call. */
+export interface CodeCosts {
+  /** Calling a generated function. */
+  enter: number;
+  /** Calling the machine from generated code. */
+  helper: number;
+  /** A tail call from a module into another. */
+  tail_call: number;
+  /** Modules made on the machine's thread, by size. */
+  modules: ModuleCost[];
+  /** The same if another thread prepared them; null if there was none. */
+  prepared_modules: ModuleCost[] | null;
+}
+
+/** Microseconds on the machine's thread, but for `preparing`. */
+export interface ModuleCost {
+  bytes: number;
+  /** On the other thread. */
+  preparing: number;
+  install: number;
+  first_call: number;
+}

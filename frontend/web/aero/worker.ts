@@ -1,9 +1,10 @@
 // The worker in which a machine lives: processors and devices, in slices between messages.
 
-import init, { Pc, referenced_files } from "../../pkg/aero";
+import init, { Pc, check_code, generates_code, program, referenced_files } from "../../pkg/aero";
 import wasm from "../../pkg/aero_bg.wasm?url";
 import type { Event, Request, Source, State } from "./protocol";
 import { type Store, open } from "./stores";
+import type { Parts } from "./thread";
 
 /** How long the machine runs before messages are looked at, in milliseconds. */
 const SLICE = 8;
@@ -40,6 +41,10 @@ self.onmessage = async (message: MessageEvent<Request>) => {
 
 async function handle(request: Request): Promise<unknown> {
   if (request.type === "create") return create(request);
+  if (request.type === "checkCode") {
+    await startThread(await load());
+    return JSON.parse(check_code());
+  }
   if (request.type === "watch") {
     watching = request.frames;
     nextFrame = 0;
@@ -82,10 +87,10 @@ async function handle(request: Request): Promise<unknown> {
 }
 
 async function create(request: Extract<Request, { type: "create" }>): Promise<void> {
-  await init({ module_or_path: wasm });
+  const memory = await load();
   const stores = new Map<string, Store>();
   // The machine asks for its images one after the other and cannot wait: they are opened before.
-  const names = referenced_files(request.machine, request.name);
+  const names = referenced_files(request.machine, request.name, request.sets);
   for (const [index, entry] of names.entries()) {
     const [access, file] = [entry.slice(0, entry.indexOf(" ")), entry.slice(entry.indexOf(" ") + 1)];
     send({ type: "progress", what: `Opening ${file}`, done: index, total: names.length });
@@ -96,8 +101,33 @@ async function create(request: Extract<Request, { type: "create" }>): Promise<vo
     stores.set(file, await open(file, request.sources[file] ?? elsewhere));
   }
   send({ type: "progress", what: "Building the machine", done: names.length, total: names.length });
-  pc = new Pc(request.machine, request.name, (name: string) => stores.get(name));
+  if (generates_code(request.machine, request.name, request.sets)) await startThread(memory);
+  pc = new Pc(request.machine, request.name, request.sets, (name: string) => stores.get(name));
   setState("paused");
+}
+
+/** Loads the program; returns its memory. */
+async function load(): Promise<WebAssembly.Memory> {
+  return (await init({ module_or_path: wasm })).memory;
+}
+
+/**
+ * Starts a thread of the program. Without one the machine runs too: it then makes code between
+ * instructions.
+ */
+async function startThread(memory: WebAssembly.Memory): Promise<void> {
+  const thread = new Worker(new URL("./thread.ts", import.meta.url), { type: "module" });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      thread.onmessage = () => resolve();
+      thread.onerror = (event) => reject(new Error(event.message || "it could not be started"));
+      const parts: Parts = { module: program() as WebAssembly.Module, memory };
+      thread.postMessage(parts);
+    });
+  } catch (error) {
+    thread.terminate();
+    send({ type: "log", level: "error", message: `the compiling thread: ${String(error)}` });
+  }
 }
 
 function setState(now: State, message = ""): void {

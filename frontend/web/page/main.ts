@@ -5,6 +5,7 @@ import { Aero } from "../aero";
 import { Drives } from "./drives";
 import { captureInput } from "./input";
 import { isolate } from "./isolation";
+import { PerformanceOverlay } from "./performance";
 import { SerialTerminal } from "./terminal";
 
 declare global {
@@ -36,12 +37,14 @@ const speed = element<HTMLOutputElement>("speed");
 const message = element<HTMLParagraphElement>("message");
 const editor = element<HTMLTextAreaElement>("editor");
 const canvas = element<HTMLCanvasElement>("screen");
+const backend = element<HTMLSelectElement>("backend");
 
 const drives = new Drives(element("file"), element("files"), (text) => {
   status.textContent = text;
 });
 const terminal = new SerialTerminal(element("terminal"), (text) => window.aero?.write(text));
 captureInput(element("screen-frame"), canvas, () => window.aero);
+new PerformanceOverlay(element("overlay"), element("performance"), () => window.aero);
 
 window.Aero = Aero;
 window.aero = null;
@@ -53,6 +56,16 @@ editor.addEventListener("input", () => {
   if (editor.value === demo) localStorage.removeItem(STORED);
   else localStorage.setItem(STORED, editor.value);
 });
+
+const STORED_BACKEND = "aero-backend";
+backend.value = localStorage.getItem(STORED_BACKEND) ?? "";
+backend.addEventListener("change", () => localStorage.setItem(STORED_BACKEND, backend.value));
+
+/** Values laid over the machine file: what was chosen here, then those of `?set=key=value&set=…`. */
+function sets(): string[] {
+  const chosen = backend.value ? [`cpu.backend=${backend.value}`] : [];
+  return [...chosen, ...new URLSearchParams(location.search).getAll("set")];
+}
 
 function show(error: unknown): void {
   message.textContent = error instanceof Error ? error.message : String(error);
@@ -79,7 +92,13 @@ async function build(): Promise<Aero> {
   terminal.clear();
   status.textContent = "Building the machine…";
   buttons.start.disabled = true;
-  const pc = await Aero.create({ machine: editor.value, files: drives.files(), base: "./guests/", canvas });
+  const pc = await Aero.create({
+    machine: editor.value,
+    set: sets(),
+    files: drives.files(),
+    base: "./guests/",
+    canvas,
+  });
   pc.on("serial", (bytes) => terminal.show(bytes));
   pc.on("progress", ({ what, done, total }) => {
     status.textContent = `${what} (${done} of ${total})`;
