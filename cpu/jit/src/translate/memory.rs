@@ -10,7 +10,7 @@ use wasm_encoder::ValType;
 
 use super::registers::gpr;
 use super::{Size, Translator};
-use crate::code::{Hint, Temp, at};
+use crate::code::{Hint, at};
 
 impl Translator<'_> {
     /// The width of addresses, by which they wrap.

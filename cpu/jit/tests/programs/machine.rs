@@ -1,0 +1,147 @@
+//! A machine that runs a program on either backend.
+
+use aero_bus::vm_memory::{Bytes, GuestAddress};
+use aero_bus::{GuestRam, MemoryMap, Placed};
+use aero_cpu::testing::TestPlatform;
+use aero_cpu::{CpuBackend, CpuExit, CpuModel, CpuSignals, RunOutcome, Vcpu};
+use aero_interpreter::Interpreter;
+use aero_jit::{Jit, Settings, WasmtimeHost};
+use iced_x86::IcedError;
+use iced_x86::code_asm::CodeAssembler;
+
+const CODE: u64 = 0x10_0000;
+const STACK: u64 = 0x20_0000;
+const GDT: u64 = 0x1000;
+const IDT: u64 = 0x2000;
+const TABLES: u64 = 0x4000;
+const HANDLERS: u64 = 0x3000;
+
+/// How code runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bits {
+    /// 64-bit mode.
+    Long,
+    /// Flat 32-bit protected mode.
+    Flat,
+}
+
+pub struct Machine {
+    pub platform: TestPlatform,
+    pub signals: CpuSignals,
+    pub cpu: Placed<Vcpu>,
+}
+
+impl Machine {
+    pub fn new(bits: Bits, code: &[u8]) -> Self {
+        let ram = GuestRam::new(4 << 20, 0).unwrap();
+        let mut platform = TestPlatform::new();
+        platform.map = MemoryMap::new(ram.clone());
+        platform.budget = 10_000_000;
+        let signals = CpuSignals::placed(&ram).unwrap();
+        let mut cpu = Vcpu::placed(&ram, 0, CpuModel::default()).unwrap();
+        platform.load(CODE, code);
+        platform.load_u64(GDT + 16, 0x00cf_9300_0000_ffff);
+        for vector in 0..256 {
+            platform.load(HANDLERS + vector, &[0xf4]);
+        }
+        match bits {
+            Bits::Long => {
+                platform.load_u64(GDT + 8, 0x00af_9b00_0000_ffff);
+                for (level, next) in [(0, 1), (1, 2), (2, 3)] {
+                    let (at, to) = (TABLES + 0x1000 * level, TABLES + 0x1000 * next);
+                    platform.load_u64(at, to | 7);
+                }
+                for page in 0..512 {
+                    platform.load_u64(TABLES + 0x3000 + 8 * page, page << 12 | 7);
+                    let large = page << 21 | 0x87;
+                    if page > 0 {
+                        platform.load_u64(TABLES + 0x2000 + 8 * page, large);
+                    }
+                }
+                for vector in 0..256 {
+                    let handler = HANDLERS + vector;
+                    platform.load_u64(IDT + 16 * vector, handler | 8 << 16 | 0x8e00 << 32);
+                }
+                cpu.set_long_mode(CODE, TABLES, 8, 16);
+                cpu.idtr.limit = 0xfff;
+            }
+            Bits::Flat => {
+                platform.load_u64(GDT + 8, 0x00cf_9b00_0000_ffff);
+                for vector in 0..256 {
+                    let handler = HANDLERS + vector;
+                    platform.load_u64(IDT + 8 * vector, handler | 8 << 16 | 0x8e00 << 32);
+                }
+                cpu.set_flat_protected(CODE as u32, 8, 16);
+                cpu.idtr.limit = 0x7ff;
+            }
+        }
+        cpu.gdtr.base = GDT;
+        cpu.gdtr.limit = 0x17;
+        cpu.idtr.base = IDT;
+        cpu.regs[4] = STACK;
+        Self { platform, signals, cpu }
+    }
+
+    pub fn jit(&self, settings: Settings) -> Jit {
+        let host = WasmtimeHost::new(self.platform.map.ram()).unwrap();
+        Jit::new(Box::new(host), settings)
+    }
+
+    pub fn run(&mut self, backend: &mut dyn CpuBackend) -> RunOutcome {
+        backend.run(&mut self.cpu, &self.signals, &mut self.platform)
+    }
+
+    /// Memory that programs use.
+    fn data(&self) -> Vec<u8> {
+        let mut data = vec![0; 0x10_0000];
+        self.platform.map.ram().read_slice(&mut data, GuestAddress(0x30_0000)).unwrap();
+        data
+    }
+
+    /// Everything that both backends have to agree on.
+    fn state(&self) -> String {
+        let cpu = &self.cpu;
+        format!(
+            "regs {:x?}\nrip {:x} flags {:x} cr2 {:x}\nxmm {:x?} mxcsr {:x}\nfpu {:x?}",
+            cpu.regs,
+            cpu.rip,
+            cpu.flags.rflags(),
+            cpu.cr2,
+            cpu.xmm,
+            cpu.mxcsr,
+            cpu.fpu,
+        )
+    }
+}
+
+/// Everything is translated at once.
+pub fn eager() -> Settings {
+    Settings { threshold: 1, background: false, ..Settings::default() }
+}
+
+/// Assembles a program that ends with HLT.
+pub fn assemble(
+    bits: Bits,
+    program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>,
+) -> Vec<u8> {
+    let mut a = CodeAssembler::new(if bits == Bits::Long { 64 } else { 32 }).unwrap();
+    program(&mut a).unwrap();
+    a.hlt().unwrap();
+    a.assemble(CODE).unwrap()
+}
+
+/// Runs a program on both backends.
+pub fn both(bits: Bits, program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) {
+    let code = assemble(bits, program);
+    let mut expected = Machine::new(bits, &code);
+    let by_interpreter = expected.run(&mut Interpreter::new());
+    assert_eq!(by_interpreter.exit, CpuExit::Halted, "the program ends");
+    let mut machine = Machine::new(bits, &code);
+    let mut jit = machine.jit(eager());
+    let by_jit = machine.run(&mut jit);
+    assert_eq!(machine.state(), expected.state(), "{bits:?}");
+    assert_eq!(by_jit, by_interpreter, "{bits:?}");
+    assert!(machine.data() == expected.data(), "memory differs");
+    let stats = jit.stats();
+    assert!(stats.translated > by_jit.retired / 2, "most of it is translated: {stats:?}");
+}
