@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::peer::{Job, Peer, Peers};
-use super::session::{End, Said, Session};
+use super::session::{Said, Session};
 use super::{Options, summary};
 use crate::sh;
 
@@ -47,9 +47,9 @@ pub fn run(options: &Options) -> Result<()> {
                 }
                 match boot(&peers, peer, bits)? {
                     Ok(boot) => boots.push(boot),
-                    Err(why) => {
-                        failures += usize::from(why.1);
-                        trouble = Some(why.0);
+                    Err((why, is_failure)) => {
+                        failures += usize::from(is_failure);
+                        trouble = Some(why);
                     }
                 }
             }
@@ -110,12 +110,13 @@ fn boot(peers: &Peers, peer: Peer, bits: u32) -> Result<Result<Boot, (String, bo
                 }
                 return Ok(Ok(Boot { seconds: line.at, cpu: line.cpu, stats }));
             }
-            Ok(Said::Error(why)) => return Ok(Err((why, has_begun))),
+            Ok(Said::Error(why)) if has_begun => return Ok(Err((why, true))),
+            Ok(Said::Error(why)) => return Ok(Err((format!("not there: {why}"), false))),
             Ok(_) => has_begun = true,
-            Err(End::Silence) => return Ok(Err((format!("nothing came for {PATIENCE:?}"), true))),
-            Err(End::Exit(code)) => {
-                return Ok(Err((format!("it ended with {code:?}"), has_begun)));
+            Err(end) if end.is_refusal() && !has_begun => {
+                return Ok(Err(("not there".to_owned(), false)));
             }
+            Err(end) => return Ok(Err((end.to_string(), true))),
         }
     }
 }

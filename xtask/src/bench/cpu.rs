@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::peer::{Job, Peer, Peers};
-use super::session::{End, Output, Said, Session};
+use super::session::{Output, Said, Session};
 use super::{Options, program, summary};
 use crate::sh;
 
@@ -153,7 +153,7 @@ fn measure(
 /// Listens to the guest's program until it is done.
 fn follow(mut session: Session, run: &mut Run) {
     let mut last: VecDeque<String> = VecDeque::new();
-    let (mut begin, mut end) = ([0.0; 2], [0.0; 2]);
+    let (mut begin, mut done) = ([0.0; 2], [0.0; 2]);
     let failed = |why: String, last: &VecDeque<String>| {
         let lines: Vec<_> = last.iter().map(String::as_str).collect();
         State::Failed(format!("{why}; the last lines: {}", lines.join(" | ")))
@@ -170,16 +170,12 @@ fn follow(mut session: Session, run: &mut Run) {
                 run.state = failed(why, &last);
                 return;
             }
-            Err(End::Exit(Some(2))) if last.is_empty() => {
+            Err(end) if end.is_refusal() && last.is_empty() => {
                 run.state = State::NotThere("aero refuses the machine file".to_owned());
                 return;
             }
-            Err(End::Exit(code)) => {
-                run.state = failed(format!("it ended with {code:?}"), &last);
-                return;
-            }
-            Err(End::Silence) => {
-                run.state = failed(format!("nothing came for {PATIENCE:?}"), &last);
+            Err(end) => {
+                run.state = failed(end.to_string(), &last);
                 return;
             }
         };
@@ -192,7 +188,7 @@ fn follow(mut session: Session, run: &mut Run) {
                 run.tests.push(Test { name, set, ..Test::default() });
             }
             ["@B"] => begin = now,
-            ["@E"] => end = now,
+            ["@E"] => done = now,
             ["@R", phase, iterations, checksum, guest, _] => {
                 let (Some(test), Ok(iterations), Ok(guest)) =
                     (run.tests.last_mut(), iterations.parse::<u32>(), guest.parse::<f64>())
@@ -200,7 +196,7 @@ fn follow(mut session: Session, run: &mut Run) {
                     run.state = failed(format!("{:?} is not understood", line.text), &last);
                     return;
                 };
-                let took = std::array::from_fn(|i| end[i] - begin[i]);
+                let took = std::array::from_fn(|i| done[i] - begin[i]);
                 test.add(phase, iterations, checksum, took, guest / 1e9);
             }
             ["@FAIL", ..] => {

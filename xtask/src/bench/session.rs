@@ -1,5 +1,6 @@
 //! A peer at work: its lines, each with the time it came at and the processor time used until then.
 
+use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -40,11 +41,32 @@ pub enum Output {
 }
 
 /// Why nothing more comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// The program has ended, with its exit code.
     Exit(Option<i32>),
     /// Nothing came for as long as was to be waited.
     Silence,
+}
+
+/// The exit code with which `aero` refuses a machine file.
+const BAD_INPUT: i32 = 2;
+
+impl End {
+    /// Whether the program has refused the machine. It says why on its error output.
+    pub fn is_refusal(self) -> bool {
+        self == Self::Exit(Some(BAD_INPUT))
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exit(Some(code)) => write!(f, "it ended with exit code {code}"),
+            Self::Exit(None) => f.write_str("it was ended by a signal"),
+            Self::Silence => f.write_str("nothing more came"),
+        }
+    }
 }
 
 /// A running peer.
