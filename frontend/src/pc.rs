@@ -81,7 +81,7 @@ impl Pc {
             time: Arc::new(BrowserTime),
             unix_seconds: (js_sys::Date::now() / 1000.0) as i64,
             threads: false,
-            code_host: None,
+            code_host: Some(Box::new(move |_| Box::new(code_host))),
         };
         let machine = Machine::from_toml(name, machine, &sets, &mut PageFiles::new(find), host)
             .map_err(failed)?;
