@@ -207,6 +207,29 @@ fn deterministic_runs_are_the_same_and_go_on_from_a_snapshot_the_same() {
     }
 }
 
+#[cfg(feature = "jit")]
+#[test]
+fn the_jit_comes_to_what_the_interpreter_comes_to() {
+    let run = |backend: &str| {
+        let folder = Folder::new(&format!("letters-{backend}"));
+        let ended = folder.run_guest(
+            guest::LETTERS,
+            "[clock]\nmode = \"deterministic\"\n",
+            &["--set", &format!("cpu.backend={backend:?}"), "--serial", "stdio"],
+        );
+        assert_eq!((ended.code, ended.errors.as_str()), (0, ""));
+        ended.out
+    };
+    assert_eq!(run("jit"), run("interpreter"));
+}
+
+#[cfg(not(feature = "jit"))]
+#[test]
+fn a_program_without_an_engine_refuses_the_jit() {
+    let machine = "[cpu]\nbackend = \"jit\"\n";
+    Folder::new("no-jit").refuses(machine, "m.toml:2: ", &["no engine", "--features jit"]);
+}
+
 #[test]
 fn a_snapshot_while_the_firmware_reads_a_disk_goes_on_the_same() {
     let folder = Folder::new("reading");

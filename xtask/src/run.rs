@@ -65,7 +65,10 @@ fn native(options: Options) -> Result<()> {
         }
     };
     sh::step("Building the program");
-    sh::run(&mut sh::cmd("cargo", &["build", "--release", "--package", "aero-vmm"]))?;
+    sh::run(&mut sh::cmd(
+        "cargo",
+        &["build", "--release", "--package", "aero-vmm", "--features", "jit"],
+    ))?;
     sh::step("Starting the machine (Ctrl+A, then X ends it)");
     let machine = machine.to_str().context("the machine file's name is not Unicode")?;
     let aero = sh::target_dir()?.join("release/aero");

@@ -35,7 +35,10 @@ fn native() -> Result<()> {
 /// Whole machines, natively, in release mode: they boot real kernels.
 fn guests() -> Result<()> {
     let guests = guest::prepare()?;
-    sh::run(&mut sh::cmd("cargo", &["build", "--release", "--package", "aero-vmm"]))?;
+    sh::run(&mut sh::cmd(
+        "cargo",
+        &["build", "--release", "--package", "aero-vmm", "--features", "jit"],
+    ))?;
     let program = sh::target_dir()?.join("release/aero");
     sh::step("Tests of whole machines");
     let mut test = sh::cmd("cargo", &["test", "--package", "aero-tests"]);

@@ -17,7 +17,7 @@ use crate::devices::{self, DeviceSpec};
 pub(crate) use source::Source;
 
 pub use source::ConfigError;
-pub use values::{Address, Bounded, MemorySize, Moment, Port, Size};
+pub use values::{Address, Bounded, CodeSize, MemorySize, Moment, Port, Size};
 
 /// The key of the device list.
 pub(crate) const DEVICE_KEY: &str = "device";
@@ -72,7 +72,9 @@ pub enum OnTripleFault {
 #[serde(deny_unknown_fields, default)]
 pub struct CpuSection {
     /// What executes instructions.
-    pub backend: Backend,
+    pub backend: Spanned<Backend>,
+    /// How the JIT works, where it is the backend.
+    pub jit: JitSection,
     /// How many processors, 1 to 32.
     pub count: Bounded<1, 32>,
     /// What CPUID tells: `"westmere"` if not given.
@@ -82,7 +84,8 @@ pub struct CpuSection {
 impl Default for CpuSection {
     fn default() -> Self {
         Self {
-            backend: Backend::default(),
+            backend: Spanned::new(0..0, Backend::default()),
+            jit: JitSection::default(),
             count: Bounded(1),
             model: Spanned::new(0..0, "westmere".to_owned()),
         }
@@ -96,6 +99,46 @@ pub enum Backend {
     /// One instruction at a time.
     #[default]
     Interpreter,
+    /// Translates what runs often to WebAssembly, and interprets the rest.
+    Jit,
+}
+
+/// `[cpu.jit]`: how the JIT works. What the keys mean is told in [`aero_jit::Settings`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JitSection {
+    /// How often a block is interpreted before it is translated.
+    pub threshold: Bounded<1, 1_000_000>,
+    /// How often it is executed before it is translated with all that belongs to it.
+    pub optimize_threshold: Bounded<1, 1_000_000_000>,
+    /// How much code is kept.
+    pub code_bytes: CodeSize,
+    /// Whether translating has a thread of its own.
+    pub background: bool,
+}
+
+impl JitSection {
+    /// What the backend is told.
+    pub fn settings(&self) -> aero_jit::Settings {
+        aero_jit::Settings {
+            threshold: self.threshold.0 as u32,
+            optimize_threshold: self.optimize_threshold.0 as u32,
+            code_bytes: self.code_bytes.0,
+            background: self.background,
+        }
+    }
+}
+
+impl Default for JitSection {
+    fn default() -> Self {
+        let settings = aero_jit::Settings::default();
+        Self {
+            threshold: Bounded(settings.threshold.into()),
+            optimize_threshold: Bounded(settings.optimize_threshold.into()),
+            code_bytes: CodeSize(settings.code_bytes),
+            background: settings.background,
+        }
+    }
 }
 
 /// `[clock]`: guest time.

@@ -131,3 +131,20 @@ fn values_found_wrong_later_still_have_their_line() {
     let kernel = config.boot.kernel.as_ref().unwrap();
     assert_eq!(config.error_at(kernel, "no such file").to_string(), "m.toml:3: no such file");
 }
+
+#[test]
+fn the_jit_has_settings_within_bounds() {
+    let config =
+        parse("[cpu]\nbackend = \"jit\"\n[cpu.jit]\nthreshold = 7\ncode_bytes = \"8MiB\"\n");
+    assert_eq!(*config.cpu.backend.get_ref(), Backend::Jit);
+    let defaults = aero_jit::Settings::default();
+    let expected = aero_jit::Settings { threshold: 7, code_bytes: 8 << 20, ..defaults.clone() };
+    assert_eq!(config.cpu.jit.settings(), expected);
+    assert_eq!(parse("").cpu.jit.settings(), defaults);
+    let e = error("[cpu.jit]\nthreshold = 0\n");
+    assert!(e.starts_with("m.toml:2: ") && e.contains("a whole number from 1 to 1000000"), "{e}");
+    let e = error("[cpu.jit]\ncode_bytes = \"2GiB\"\n");
+    assert!(e.contains("it must be from 1 MiB to 1 GiB"), "{e}");
+    let e = error("[cpu]\nbackend = \"fast\"\n");
+    assert_eq!(e, "m.toml:2: unknown variant `fast`, expected `interpreter` or `jit`");
+}

@@ -87,6 +87,25 @@ impl<'de> Deserialize<'de> for MemorySize {
     }
 }
 
+/// Bytes of generated code that are kept: from 1 MiB to 1 GiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeSize(pub u64);
+
+impl<'de> Deserialize<'de> for CodeSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const MAX: u64 = 1 << 30;
+        let size = Size::deserialize(deserializer)?;
+        if !(MIB..=MAX).contains(&size.0) {
+            return Err(de::Error::custom(format_args!(
+                "there is room for {size} of code; it must be from {} to {}",
+                Size(MIB),
+                Size(MAX)
+            )));
+        }
+        Ok(Self(size.0))
+    }
+}
+
 /// A whole number within bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounded<const MIN: u64, const MAX: u64>(pub u64);

@@ -8,7 +8,7 @@ use aero_apic::{
 use aero_bus::pci::PciAddress;
 use aero_bus::{
     AuxMemory, BusTarget, Clock, GuestRam, HostTime, IoMap, IrqLine, IrqSink, MemoryMap, MsiSink,
-    PowerControl, Wake, Window,
+    PowerControl, RamError, Wake, Window,
 };
 use aero_cpu::{CpuModel, CpuSignals, Features, Vcpu};
 use aero_hpet::LegacyGates;
@@ -19,8 +19,8 @@ use super::board::{Board, Ends};
 use super::interrupts::InterruptLines;
 use super::processors::{Processor, Processors, SignalSink, Surface, TURN};
 use super::time::GuestTime;
-use super::{Host, Machine, firmware, lock, stats};
-use crate::config::{Backend, ClockMode, ConfigError, MachineConfig};
+use super::{Host, Machine, backend, firmware, lock, stats};
+use crate::config::{ClockMode, ConfigError, MachineConfig};
 use crate::disk::DiskMode;
 use crate::resources::Resources;
 
@@ -66,7 +66,9 @@ pub(super) fn build(
     let memory = Arc::new(MemoryMap::new(ram.clone()));
     let io = Arc::new(IoMap::new());
 
-    let signals: Vec<Arc<CpuSignals>> = (0..config.cpu.count.0).map(|_| Arc::default()).collect();
+    let no_room = |e: RamError| ConfigError::new("", e.to_string());
+    let signals = (0..config.cpu.count.0).map(|_| CpuSignals::placed(&ram).map(Arc::new));
+    let signals = signals.collect::<Result<Vec<_>, _>>().map_err(no_room)?;
     let sinks = signals.iter().map(|s| Arc::new(SignalSink(s.clone())) as Arc<dyn CpuSink>);
     let x2apic = model.features.contains(Features::X2APIC);
     let apic_config = ApicConfig { tsc_hz: model.tsc_hz, x2apic };
@@ -111,20 +113,17 @@ pub(super) fn build(
     let pic_handle = pic.handle();
     build_controllers(&mut board, pic, ioapic, &local_apics).map_err(chipset)?;
 
-    let cpus = (0..).zip(signals).map(|(index, signals)| Processor {
-        cpu: Vcpu::new(index, model.clone()),
-        signals,
-        apic: local_apics.cpu(index as usize),
+    let cpus = (0..).zip(signals).map(|(index, signals)| {
+        let cpu = Vcpu::placed(&ram, index, model.clone()).map_err(no_room)?;
+        Ok(Processor { cpu, signals, apic: local_apics.cpu(index as usize) })
     });
     let per_second = match config.clock.mode {
         ClockMode::Deterministic => Some(config.clock.instructions_per_second.0),
         ClockMode::Realtime => None,
     };
     let processors = Processors {
-        backend: match config.cpu.backend {
-            Backend::Interpreter => Box::new(aero_interpreter::Interpreter::new()),
-        },
-        all: cpus.collect(),
+        backend: backend::build(config, &ram, host.code_host)?,
+        all: cpus.collect::<Result<_, ConfigError>>()?,
         current: 0,
         turn_left: TURN,
         tsc_hz: model.tsc_hz,

@@ -1,5 +1,6 @@
 //! The machine: built from a machine file, run in slices, saved and restored.
 
+mod backend;
 mod board;
 mod chipset;
 mod firmware;

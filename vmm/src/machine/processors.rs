@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use aero_apic::{Ack, CpuSink, LOCAL_APIC_LEN, LocalApic};
-use aero_bus::{IoMap, MemoryMap, PowerControl, Snapshot, Wake};
+use aero_bus::{IoMap, MemoryMap, Placed, PowerControl, Snapshot, Wake};
 use aero_cpu::{Activity, CpuBackend, CpuSignals, Platform, Signal, Vcpu};
 use aero_pic::PicHandle;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ impl CpuSink for SignalSink {
 
 /// One processor with its wires.
 pub(super) struct Processor {
-    pub cpu: Vcpu,
+    pub cpu: Placed<Vcpu>,
     pub signals: Arc<CpuSignals>,
     pub apic: LocalApic,
 }

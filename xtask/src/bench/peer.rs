@@ -116,7 +116,10 @@ impl Peers {
     pub fn prepare(peers: &[Peer], dir: &Path) -> Result<Self> {
         let guests = guest::prepare()?.dir;
         if peers.iter().any(|peer| peer.is_aero_program()) {
-            sh::run(&mut sh::cmd("cargo", &["build", "--release", "--package", "aero-vmm"]))?;
+            sh::run(&mut sh::cmd(
+                "cargo",
+                &["build", "--release", "--package", "aero-vmm", "--features", "jit"],
+            ))?;
         }
         if peers.contains(&Peer::Qemu) && sh::which("qemu-system-x86_64").is_none() {
             tools::install("QEMU, beside which Aero is measured,", &["qemu-system-x86"])?;
