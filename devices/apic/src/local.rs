@@ -558,7 +558,10 @@ impl Lapic {
             }
             Mode::OneShot | Mode::Periodic => self.state.counter.catch_up(now, mode),
         };
-        if fired {
+        if self.state.lvt[Lvt::Timer as usize] & lvt::MASKED != 0 {
+            // What passes while masked is gone.
+            self.state.counter.owed = 0;
+        } else if fired {
             self.state.counter.last_fired = now;
             self.fire(Lvt::Timer);
         }

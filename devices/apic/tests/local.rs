@@ -109,6 +109,40 @@ fn the_timer_reloads_in_periodic_mode_without_drift() {
 }
 
 #[test]
+fn missed_periods_are_made_up_for_at_twice_the_rate_but_not_without_end() {
+    let mut rig = Rig::new(1);
+    let cpu = rig.cpu(0);
+    cpu.mmio_write32(reg::DIVIDE, 0b1011);
+    cpu.mmio_write32(reg::LVT_TIMER, 0x2_0040);
+    cpu.mmio_write32(reg::INITIAL, 1_000_000);
+    let count = |rig: &mut Rig, until: u64| {
+        let mut count = 0;
+        rig.apics.tick();
+        loop {
+            if rig.take(0).is_some() {
+                rig.eoi(0);
+                count += 1;
+            }
+            let Some(at) = rig.bed.clock.next_deadline().filter(|at| *at <= until) else { break };
+            rig.bed.clock.advance_to(at);
+            rig.apics.tick();
+        }
+        rig.bed.clock.advance_to(until);
+        count
+    };
+    let start = rig.bed.clock.now();
+    assert_eq!(count(&mut rig, start + 10_500_000), 10);
+    // The host is away for 300 ms.
+    rig.bed.clock.advance_to(start + 310_500_000);
+    assert_eq!(count(&mut rig, start + 311_400_000), 2, "no faster than twice the rate");
+    assert_eq!(count(&mut rig, start + 1_000_500_000), 1000 - 12, "and then none is missing");
+    // It is away for a minute, of which a second is made up for.
+    rig.bed.clock.advance_to(start + 61_000_500_000);
+    let late = count(&mut rig, start + 64_000_500_000);
+    assert!((3999..=4001).contains(&late), "{late}");
+}
+
+#[test]
 fn a_masked_timer_counts_without_interrupts_or_deadlines() {
     let mut rig = Rig::new(1);
     let cpu = rig.cpu(0);

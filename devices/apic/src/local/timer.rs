@@ -10,6 +10,10 @@ pub const BUS_FREQUENCY_HZ: u64 = 1_000_000_000;
 /// are left out as it takes. Otherwise a guest could ask for one every nanosecond.
 pub const MIN_PERIOD_NS: u64 = 10_000;
 
+/// When the host is late, missed periods are made up for: their interrupts come at twice the rate, until
+/// none is owed. Those that are due longer than this, in nanoseconds, are given up.
+pub const MAX_LAG_NS: u64 = 1_000_000_000;
+
 /// What the timer does at zero, from bits 18:17 of its LVT entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -45,6 +49,8 @@ pub(crate) struct Counter {
     pub from: u32,
     /// Guest time of the last interrupt.
     pub last_fired: u64,
+    /// Periods that are over and have not had their interrupt.
+    pub owed: u64,
 }
 
 /// Bits of the divide configuration register.
@@ -72,26 +78,47 @@ impl Counter {
         self.from.saturating_sub(u32::try_from(counted).unwrap_or(u32::MAX))
     }
 
-    /// Brings the counter up to `now`. Returns whether it reached zero on the way.
+    fn period(&self) -> u64 {
+        u64::from(self.initial) * self.divisor()
+    }
+
+    /// Brings the counter up to `now`. Returns whether it is time for an interrupt.
     pub fn catch_up(&mut self, now: u64, mode: Mode) -> bool {
-        let Some(due) = self.due().filter(|due| *due <= now) else { return false };
-        let period = u64::from(self.initial) * self.divisor();
-        if mode == Mode::Periodic && period != 0 {
-            self.start = due + (now - due) / period * period;
-            self.from = self.initial;
-        } else {
-            self.running = false;
+        let due = self.due().filter(|due| *due <= now);
+        let period = self.period();
+        if mode != Mode::Periodic || period == 0 {
+            self.owed = 0;
+            self.running &= due.is_none();
+            return due.is_some();
         }
+        if let Some(due) = due {
+            let more = (now - due) / period;
+            self.start = due + more * period;
+            self.from = self.initial;
+            // A period too short to be followed owes one interrupt.
+            let most = if period < MIN_PERIOD_NS { 1 } else { (MAX_LAG_NS / period).max(1) };
+            self.owed = self.owed.saturating_add(more).saturating_add(1).min(most);
+        }
+        if self.owed == 0 || now < self.earliest() {
+            return false;
+        }
+        self.owed -= 1;
         true
+    }
+
+    /// When the next interrupt of a periodic timer may come: half a period after the last one, so that
+    /// a guest has time to answer each of those it is owed.
+    fn earliest(&self) -> u64 {
+        self.last_fired.saturating_add((self.period() / 2).max(MIN_PERIOD_NS))
     }
 
     /// When the next interrupt is to come.
     pub fn next_interrupt(&self, mode: Mode) -> Option<u64> {
         let due = self.due()?;
-        Some(match mode {
-            Mode::Periodic => due.max(self.last_fired.saturating_add(MIN_PERIOD_NS)),
-            _ => due,
-        })
+        if mode != Mode::Periodic {
+            return Some(due);
+        }
+        Some(if self.owed > 0 { self.earliest() } else { due.max(self.earliest()) })
     }
 
     /// A write of the initial count register.
@@ -100,7 +127,9 @@ impl Counter {
         self.from = initial;
         self.start = now;
         self.running = initial != 0;
-        self.last_fired = now.saturating_sub(MIN_PERIOD_NS);
+        self.owed = 0;
+        // The first interrupt need not keep away from one before.
+        self.last_fired = now.saturating_sub((self.period() / 2).max(MIN_PERIOD_NS));
     }
 
     /// A write of the divide configuration register: what is left is counted at the new rate.
