@@ -10,5 +10,5 @@ pub fn main() -> Result<()> {
     sh::run(&mut sh::cmd("cargo", &["fmt", "--all", "--check"]))?;
     sh::step("clippy");
     let mut clippy = sh::cmd("cargo", &["clippy", "--workspace", "--all-targets"]);
-    sh::run(clippy.args(["--", "-D", "warnings"]))
+    sh::run(clippy.args(["--features", "aero-vmm/jit", "--", "-D", "warnings"]))
 }

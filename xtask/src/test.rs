@@ -29,7 +29,8 @@ fn native() -> Result<()> {
         tools::install("nasm, which assembles the instruction tests,", &["nasm"])?;
     }
     sh::step("Tests of the crates");
-    sh::run(&mut sh::cmd("cargo", &["test", "--workspace", "--exclude", "aero-tests"]))
+    let mut test = sh::cmd("cargo", &["test", "--workspace", "--exclude", "aero-tests"]);
+    sh::run(test.args(["--features", "aero-vmm/jit"]))
 }
 
 /// Whole machines, natively, in release mode: they boot real kernels.
