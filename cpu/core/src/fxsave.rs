@@ -357,6 +357,8 @@ impl Exec<'_> {
             (OperandSize::Word, false) => {
                 fpu.instruction_pointer = word(3).into();
                 fpu.instruction_selector = word(4);
+                // This format has no opcode.
+                fpu.opcode = 0;
                 fpu.data_pointer = word(5).into();
                 fpu.data_selector = word(6);
             }

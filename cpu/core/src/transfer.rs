@@ -39,6 +39,9 @@ impl Frame {
         let linear =
             Exec::check_segment(self.mode, &self.segment, true, pointer, size.bytes(), true)
                 .map_err(|_| Exception::ss(self.fault))?;
+        if self.user && exec.cpu.alignment_checks && !linear.is_multiple_of(size.bytes()) {
+            return Err(Exception::ac());
+        }
         match size {
             OperandSize::Word => exec.write_linear_as(linear, self.user, value as u16)?,
             OperandSize::Dword => exec.write_linear_as(linear, self.user, value as u32)?,

@@ -2,7 +2,7 @@
 
 mod common;
 
-use aero_cpu::bits::rflags;
+use aero_cpu::bits::{cr0, rflags};
 use aero_cpu::{Exception, Mode, OperandSize, RSP, SegReg, Segment, SegmentAttributes, vector};
 use common::*;
 
@@ -401,4 +401,55 @@ fn iret_of_64_bit_code_reads_its_whole_frame_before_it_looks_at_the_selector() {
     m.platform.load_u64(Machine::pte(0x4000), 0);
     let mut e = m.exec();
     assert_eq!(e.iret(OperandSize::Qword), Err(Exception::pf(0x4000, 0)));
+}
+
+/// A machine that runs at CPL 3 and checks alignment.
+fn aligning() -> Machine {
+    let mut m = Machine::protected();
+    m.cpu.cr0 |= cr0::AM;
+    m.go_user();
+    let mut e = m.exec();
+    e.push((rflags::AC | 2) as u32).unwrap();
+    e.popf(OperandSize::Dword).unwrap();
+    drop(e);
+    m
+}
+
+#[test]
+fn operands_of_the_x87_are_aligned_as_table_6_7_says() {
+    let mut m = aligning();
+    let mut e = m.exec();
+    for (len, alignment) in [(10, 8), (14, 2), (28, 4), (94, 2), (108, 4), (16, 1)] {
+        let mut data = vec![0; len];
+        assert!(e.read_bytes(DS, 0x5000 + alignment, &mut data).is_ok(), "{len}");
+        if alignment > 1 {
+            let misaligned = e.read_bytes(DS, 0x5000 + alignment / 2, &mut data);
+            assert_eq!(misaligned, Err(Exception::ac()), "{len}");
+        }
+    }
+}
+
+#[test]
+fn the_segment_is_checked_before_the_alignment() {
+    let mut m = aligning();
+    let mut e = m.exec();
+    assert_eq!(e.rmw(SegReg::Cs, 0x5001, false, |word: u16| word), Err(Exception::gp(0)));
+    assert_eq!(e.rmw(DS, 0x5001, false, |word: u16| word), Err(Exception::ac()));
+}
+
+#[test]
+fn a_far_call_checks_the_alignment_of_the_stack() {
+    let mut m = aligning();
+    m.cpu.regs[RSP] = 0x8002;
+    assert_eq!(m.exec().far_call(USER_CODE, 0x5000, OperandSize::Dword), Err(Exception::ac()));
+    m.cpu.regs[RSP] = 0x8004;
+    assert_eq!(m.exec().far_call(USER_CODE, 0x5000, OperandSize::Dword), Ok(()));
+}
+
+#[test]
+fn the_16_bit_environment_of_protected_mode_has_no_opcode() {
+    let mut m = Machine::protected();
+    m.cpu.fpu.opcode = 0x7ff;
+    m.exec().fldenv(DS, 0x5000, OperandSize::Word).unwrap();
+    assert_eq!(m.cpu.fpu.opcode, 0);
 }

@@ -20,10 +20,12 @@ use crate::lower::{invalid, lower, too_long};
 use crate::op::{Op, OpFlags};
 
 /// What processors of the models here do with encodings that newer ones use: F3 before BSF and BSR is
-/// ignored, hint NOPs have no other meaning.
+/// ignored, hint NOPs have no other meaning. PAUSE is a NOP with a hint: with REX.B its opcode is that of
+/// XCHG.
 const OPTIONS: u32 = DecoderOptions::FORCE_RESERVED_NOP
     | DecoderOptions::NO_MPFX_0FBC
     | DecoderOptions::NO_MPFX_0FBD
+    | DecoderOptions::NO_PAUSE
     | DecoderOptions::NO_WBNOINVD;
 
 /// The longest encoding.
@@ -240,7 +242,8 @@ impl Cache {
         let mut len = 0;
         while self.ops.len() - first < MAX_BLOCK {
             decoder.decode_out(&mut instr);
-            let Some(op) = lowered(&instr, decoder.last_error(), features) else { break };
+            let rest = (&code[len..], code_bits);
+            let Some(op) = lowered(&instr, decoder.last_error(), rest, features) else { break };
             len += instr.len();
             self.ops.push(op);
             if op.flags.contains(OpFlags::END) {
@@ -259,13 +262,21 @@ impl Cache {
 
 /// The op of what was decoded; `None` if it needs more bytes than there are. An instruction that a model
 /// with these features does not have is invalid.
-fn lowered(instr: &Instruction, error: DecoderError, features: Features) -> Option<Op> {
+fn lowered(
+    instr: &Instruction,
+    error: DecoderError,
+    (code, code_bits): (&[u8], u32),
+    features: Features,
+) -> Option<Op> {
     if error == DecoderError::NoMoreBytes {
         return None;
     }
     let mut op = lower(instr);
     if instr.is_invalid() && instr.len() >= MAX_INSTRUCTION {
-        op.handler = too_long;
+        // Unless it is just as long as may be, and invalid for another reason, such as LOCK.
+        if is_too_long(code, code_bits) {
+            op.handler = too_long;
+        }
     }
     if !features.contains(required(instr)) {
         op.handler = invalid;
@@ -275,13 +286,26 @@ fn lowered(instr: &Instruction, error: DecoderError, features: Features) -> Opti
     Some(op)
 }
 
+/// Whether an invalid instruction has more than 15 bytes, rather than just so many: then it still has 15
+/// with a prefix less.
+#[cold]
+fn is_too_long(code: &[u8], code_bits: u32) -> bool {
+    // A prefix that does not change the length of what follows.
+    let removable =
+        |b: &u8| matches!(b, 0x26 | 0x2e | 0x36 | 0x3e | 0x64 | 0x65 | 0xf0 | 0xf2 | 0xf3);
+    let Some(at) = code.iter().position(removable) else { return true };
+    let shorter: Vec<u8> =
+        code[..at].iter().chain(&code[at + 1..]).take(MAX_INSTRUCTION).copied().collect();
+    Decoder::new(code_bits, &shorter, OPTIONS).decode().len() >= MAX_INSTRUCTION
+}
+
 /// Decodes a single instruction of `code`, of 16, 32 or 64 bits, as a processor with these features
 /// has it; `None` if it is longer. The instruction is as iced shows it at address 0: what the processor
 /// does not have, or is not implemented, shows in the op alone ([`OpFlags::INVALID`]).
 pub fn decode(code: &[u8], code_bits: u32, features: Features) -> Option<(Instruction, Op)> {
     let mut decoder = Decoder::new(code_bits, code, OPTIONS);
     let instr = decoder.decode();
-    lowered(&instr, decoder.last_error(), features).map(|op| (instr, op))
+    lowered(&instr, decoder.last_error(), (code, code_bits), features).map(|op| (instr, op))
 }
 
 /// The op alone.

@@ -162,3 +162,23 @@ fn fs_and_gs_have_bases_in_64_bit_mode_and_the_others_none() {
     m.run();
     assert_eq!((m.reg(RBX), m.reg(RCX)), (7, 9));
 }
+
+#[test]
+fn f3_and_rex_b_before_90_is_an_exchange() {
+    // XCHG R8, RAX with a useless prefix, then PAUSE.
+    let mut m = Machine::long().with_bytes(&[0xf3, 0x49, 0x90, 0xf3, 0x90, 0xf4]);
+    (m.cpu.regs[RAX], m.cpu.regs[8]) = (1, 2);
+    m.run();
+    assert_eq!((m.cpu.regs[RAX], m.cpu.regs[8]), (2, 1));
+}
+
+#[test]
+fn fifteen_bytes_with_lock_are_invalid_and_sixteen_are_too_many() {
+    let mut code = [0x2e; 17];
+    // ADD EAX, ECX with LOCK.
+    code[0] = 0xf0;
+    code[13..15].copy_from_slice(&[0x01, 0xc8]);
+    Machine::long().with_bytes(&code).expect_fault(vector::UD);
+    code[13..16].copy_from_slice(&[0x2e, 0x01, 0xc8]);
+    Machine::long().with_bytes(&code).expect_fault(vector::GP);
+}
