@@ -1,5 +1,7 @@
 //! What a processor sees of the machine, and what runs it.
 
+use std::collections::BTreeMap;
+
 use aero_bus::MemoryMap;
 
 use crate::{CpuSignals, Vcpu};
@@ -78,6 +80,16 @@ pub struct RunOutcome {
     pub exit: CpuExit,
 }
 
+/// One of a backend's [statistics](CpuBackend::statistics).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(untagged)]
+pub enum Statistic {
+    /// A count since the start, or how much of something there is now.
+    Count(u64),
+    /// Counts that belong together.
+    Group(BTreeMap<&'static str, u64>),
+}
+
 /// Something that executes instructions.
 pub trait CpuBackend: Send {
     /// Runs `cpu` until its budget is used up, it halts or it shuts down. Interrupts, NMI, INIT and
@@ -89,6 +101,11 @@ pub trait CpuBackend: Send {
         signals: &CpuSignals,
         platform: &mut dyn Platform,
     ) -> RunOutcome;
+
+    /// What it has done so far, for people to read: names and counts.
+    fn statistics(&self) -> BTreeMap<&'static str, Statistic> {
+        BTreeMap::new()
+    }
 
     /// Forgets whatever is derived from memory or from the processor's state (translations, decoded or
     /// generated code): the machine was reset or restored from a snapshot.

@@ -37,7 +37,7 @@ mod tlb;
 mod transfer;
 
 pub use aero_x87::F80;
-pub use backend::{CpuBackend, CpuExit, Platform, RunOutcome};
+pub use backend::{CpuBackend, CpuExit, Platform, RunOutcome, Statistic};
 pub use cpuid::{Cache, CpuModel, CpuidResult, Features};
 pub use exception::{Exception, ExecResult, vector};
 pub use exec::{Exec, OperandSize, Scalar};

@@ -1,6 +1,6 @@
 //! The run loop: generated code where there is some, the interpreter where not.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use aero_bus::{GuestRam, PAGE_SIZE, Placed};
@@ -171,6 +171,10 @@ impl CpuBackend for Jit {
                 RunOutcome { retired: exec.retired, exit: CpuExit::Budget }
             }
         }
+    }
+
+    fn statistics(&self) -> BTreeMap<&'static str, Statistic> {
+        self.stats().named()
     }
 
     fn flush(&mut self) {

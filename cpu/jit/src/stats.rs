@@ -1,5 +1,9 @@
 //! What the backend has done so far.
 
+use std::collections::BTreeMap;
+
+use aero_cpu::Statistic;
+
 /// Counters since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -28,4 +32,40 @@ pub struct Stats {
     pub live_regions: u64,
     /// Bytes of their modules.
     pub code_bytes: u64,
+}
+
+impl Stats {
+    /// As [`CpuBackend::statistics`](aero_cpu::CpuBackend::statistics) has them.
+    pub fn named(&self) -> BTreeMap<&'static str, Statistic> {
+        let [elsewhere, interpret, pause, look] = self.exits;
+        let group =
+            |entries: &[(&'static str, u64)]| Statistic::Group(entries.iter().copied().collect());
+        BTreeMap::from([
+            (
+                "instructions",
+                group(&[
+                    ("interpreted", self.interpreted),
+                    ("translated", self.translated - self.assisted),
+                    ("assisted", self.assisted),
+                ]),
+            ),
+            (
+                "exits",
+                group(&[
+                    ("elsewhere", elsewhere),
+                    ("interpret", interpret),
+                    ("pause", pause),
+                    ("look", look),
+                ]),
+            ),
+            ("entries", Statistic::Count(self.entries)),
+            ("tlb_misses", Statistic::Count(self.tlb_misses)),
+            ("regions", Statistic::Count(self.regions)),
+            ("region_instructions", Statistic::Count(self.region_instructions)),
+            ("invalidations", Statistic::Count(self.invalidations)),
+            ("evictions", Statistic::Count(self.evictions)),
+            ("modules", Statistic::Count(self.live_regions)),
+            ("code_bytes", Statistic::Count(self.code_bytes)),
+        ])
+    }
 }

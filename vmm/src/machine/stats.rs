@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aero_cpu::Statistic;
 use serde::Serialize;
 
 use super::Machine;
@@ -37,6 +38,9 @@ pub struct Stats {
     pub ticks: u64,
     /// Accesses that left the processor, by device.
     pub exits: BTreeMap<String, u64>,
+    /// What the JIT has done; empty without one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub jit: BTreeMap<&'static str, Statistic>,
 }
 
 impl Machine {
@@ -65,6 +69,7 @@ impl Machine {
             halts: self.counts.halts,
             ticks: self.counts.ticks,
             exits,
+            jit: self.processors.backend.statistics(),
         }
     }
 }
