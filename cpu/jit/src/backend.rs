@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 
 use aero_bus::{GuestRam, PAGE_SIZE, Placed};
 use aero_cpu::bits::rflags;
-use aero_cpu::{Access, CpuBackend, CpuExit, CpuSignals, Exec, Platform, RunOutcome, Signal, Vcpu};
+use aero_cpu::{
+    Access, CpuBackend, CpuExit, CpuSignals, Exec, Platform, RunOutcome, Signal, Statistic, Vcpu,
+};
 use aero_interpreter::{Interpreter, execute_op};
 
 use crate::frame::{Frame, JUMPS, Jump};

@@ -298,19 +298,19 @@ fn measure() {
         code.local_get(1).i32_wrap_i64();
     });
     let mut time = |what: &str, slot: u32, entry: u32, runs: u32, per_run: u32| {
-        for round in 0..2 {
+        // The best of many, since others use the processor too.
+        let round = |_| {
             let start = Instant::now();
             for _ in 0..runs {
                 host.enter(slot, entry, &mut helpers).unwrap();
             }
-            let each = start.elapsed().as_nanos() as f64 / f64::from(runs) / f64::from(per_run);
-            if round == 1 {
-                println!("{what}: {each:.2} ns");
-            }
-        }
+            start.elapsed().as_nanos() as f64 / f64::from(runs) / f64::from(per_run)
+        };
+        let best = (0..200).map(round).fold(f64::INFINITY, f64::min);
+        println!("{what}: {best:.2} ns");
     };
-    time("enter and return", plain.first, 1, 1_000_000, 1);
-    time("call of a helper", calls.first, 1000, 1000, 1000);
-    time("return_call_indirect", chain.first, 1000, 10_000, 1000);
-    time("two loads in a loop", sum.first, 64 << 10, 1000, 8 << 10);
+    time("enter and return", plain.first, 1, 10_000, 1);
+    time("call of a helper", calls.first, 1000, 10, 1000);
+    time("return_call_indirect", chain.first, 1000, 100, 1000);
+    time("two loads in a loop", sum.first, 64 << 10, 10, 8 << 10);
 }
