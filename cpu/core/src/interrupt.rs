@@ -101,9 +101,9 @@ impl Exec<'_> {
                             self.cpu.mode
                         );
                         self.cpu.set_activity(Activity::Shutdown);
-                        // No instruction comes whose end would lift it.
-                        self.cpu.shadow = Shadow::None;
-                        self.cpu.attention.remove(Attention::SHADOW);
+                        // No instruction comes whose end would lift a shadow or be trapped.
+                        self.cpu.set_pending(Shadow::None, 0, false);
+                        self.cpu.step_changed();
                         return;
                     }
                 },
@@ -171,12 +171,15 @@ impl Exec<'_> {
     }
 
     /// RFLAGS as they are pushed. RF is set for faults, so that an instruction breakpoint does not
-    /// hit again when the instruction is restarted.
+    /// hit again when the instruction is restarted; not for the breakpoint itself, which shows in
+    /// DR6.B0 to B3 (section 18.3.1.1).
     fn pushed_flags(&self, event: &Event) -> u64 {
         let flags = self.cpu.flags.rflags();
         match event.origin {
-            Origin::Fault if event.vector != vector::DB => flags | rflags::RF,
-            Origin::External => flags,
+            Origin::Fault if event.vector != vector::DB || self.cpu.dr[6] & 0xf == 0 => {
+                flags | rflags::RF
+            }
+            Origin::External | Origin::Trap => flags,
             _ => flags & !rflags::RF,
         }
     }

@@ -227,3 +227,16 @@ fn an_instruction_breakpoint_waits_for_a_budget_to_count_in() {
     assert_eq!(e.service_events(), None);
     assert_eq!((e.cpu.rip, e.retired), (DB, 1));
 }
+
+#[test]
+fn shutdown_forgets_the_single_step() {
+    let mut m = Machine::protected();
+    m.cpu.flags.set_rflags(rflags::TF);
+    m.cpu.mode_changed();
+    let mut e = m.exec();
+    assert_eq!(e.service_events(), None);
+    e.cpu.idtr.limit = 0;
+    e.raise(Exception::ud());
+    assert_eq!(e.service_events(), Some(aero_cpu::CpuExit::Shutdown));
+    assert_eq!(e.cpu.dr[6] & 0x4000, 0, "no instruction was stepped over");
+}
