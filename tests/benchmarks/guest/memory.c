@@ -130,8 +130,9 @@ static uint32_t copy_rep(void) {
     return copy_sum();
 }
 
-// A list whose elements lie in random order over 4 MiB, one in a cache line.
-enum { NODES = 1 << 16, NODE = 64 };
+// A list whose elements lie in random order over 4 MiB, eight in a page: too many pages for small tables of
+// translations, but few enough cache lines that the host's caches hold them, however busy it is.
+enum { NODES = 8192, NODE = 512, LINE = 64, ROUNDS = 4 };
 
 struct node {
     struct node *next;
@@ -141,7 +142,8 @@ struct node {
 static uint8_t *nodes;
 
 static struct node *node(uint32_t index) {
-    return (struct node *)(nodes + (size_t)index * NODE);
+    // Not always at the start of its place, so that all sets of a cache take part.
+    return (struct node *)(nodes + (size_t)index * NODE + index / 8 % (NODE / LINE) * LINE);
 }
 
 static void chase_setup(void) {
@@ -166,7 +168,7 @@ static void chase_teardown(void) {
 static uint32_t chase(void) {
     uint32_t sum = 0;
     struct node *at = node(0);
-    for (uint32_t i = 0; i < NODES; i++) {
+    for (uint32_t i = 0; i < ROUNDS * NODES; i++) {
         sum = sum * 7 + at->value;
         at = at->next;
     }
