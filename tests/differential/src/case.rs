@@ -86,19 +86,44 @@ pub struct State {
     pub rip: u64,
     /// RFLAGS.
     pub rflags: u64,
+    /// Bases of FS and GS.
+    pub bases: [u64; 2],
+    /// ES, CS, SS, DS, FS and GS, in the order of their encodings. Of what a case begins with, CS and SS
+    /// are not used: they follow from the width of the code segment.
+    pub selectors: [u16; 6],
 }
+
+/// Places in [`State::selectors`].
+pub const ES: usize = 0;
+/// CS.
+pub const CS: usize = 1;
+/// SS.
+pub const SS: usize = 2;
+/// DS.
+pub const DS: usize = 3;
+/// FS.
+pub const FS: usize = 4;
+/// GS.
+pub const GS: usize = 5;
 
 impl State {
     /// Everything zero.
-    pub const ZERO: Self = Self { fx: FxImage([0; 512]), regs: [0; 16], rip: 0, rflags: 0 };
+    pub const ZERO: Self = Self {
+        fx: FxImage([0; 512]),
+        regs: [0; 16],
+        rip: 0,
+        rflags: 0,
+        bases: [0; 2],
+        selectors: [0; 6],
+    };
 }
 
 /// Bytes that a case puts into memory.
 pub const PATCHES: usize = 4;
 /// How many of them in all.
 pub const PATCH_BYTES: usize = 1024;
-/// Longest instruction.
-pub const MAX_CODE: usize = 15;
+/// Room for the longest instruction, one byte more, and what may follow it.
+pub const MAX_CODE: usize = 32;
 
 /// What a case begins with.
 #[derive(Clone, Copy)]
@@ -108,10 +133,10 @@ pub struct Input {
     pub state: State,
     /// Width of the code segment: 64 or 32.
     pub bits: u32,
-    /// Bytes of the instruction.
+    /// Bytes of code.
     pub code_len: u32,
-    /// The instruction.
-    pub code: [u8; 16],
+    /// The instruction under test, and in some cases FNSTENV after it.
+    pub code: [u8; MAX_CODE],
     /// Address and length of each patch; their bytes lie one after the other.
     pub patches: [(u64, u32); PATCHES],
     /// The patches' bytes.
@@ -124,12 +149,12 @@ impl Input {
         state: State::ZERO,
         bits: 64,
         code_len: 0,
-        code: [0; 16],
+        code: [0; MAX_CODE],
         patches: [(0, 0); PATCHES],
         patch_bytes: [0; PATCH_BYTES],
     };
 
-    /// The instruction's bytes.
+    /// The code.
     pub fn code(&self) -> &[u8] {
         &self.code[..self.code_len as usize]
     }
@@ -178,8 +203,6 @@ pub struct Output {
     pub error: u32,
     /// The address, for #PF.
     pub cr2: u64,
-    /// CS and SS.
-    pub selectors: [u16; 2],
     /// How many words differ from the baseline; those past the arrays' end are in `rest`.
     pub words: u32,
     /// Places of the words in the image.
@@ -197,7 +220,6 @@ impl Output {
         vector: 0,
         error: 0,
         cr2: 0,
-        selectors: [0; 2],
         words: 0,
         places: [0; MAX_WORDS],
         values: [0; MAX_WORDS],
@@ -208,6 +230,13 @@ impl Output {
     pub fn changed(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
         let count = (self.words as usize).min(MAX_WORDS);
         self.places[..count].iter().copied().zip(self.values[..count].iter().copied())
+    }
+
+    /// A byte of memory, if its word was changed.
+    pub fn byte(&self, address: u64) -> Option<u8> {
+        let at = image_offset(address)?;
+        let (_, word) = self.changed().find(|(place, _)| usize::from(*place) == at / 8)?;
+        Some(word.to_le_bytes()[at % 8])
     }
 
     /// Compares memory with the baseline, notes what differs and puts the baseline back.

@@ -4,9 +4,15 @@ use std::fmt::Write;
 
 use iced_x86::Instruction;
 
-use crate::case::{DEAD, HANG, Input, Output, fx};
+use crate::case::{CS, DEAD, HANG, Input, Output, fx};
+use crate::faults::both_right;
 use crate::layout::{image_address, image_offset, selector};
-use crate::undefined::{Undefined, undefined};
+use crate::undefined::{COMPARED, Undefined, undefined};
+
+/// OF, SF, ZF, AF, PF and CF.
+const ARITHMETIC: u64 = 0x8d5;
+/// ES in the x87's status word: an exception is pending.
+const SUMMARY: u16 = 0x80;
 
 /// Names of the general-purpose registers.
 pub const REGISTERS: [&str; 16] = [
@@ -23,11 +29,8 @@ pub fn differences(
 ) -> String {
     let u = undefined(input, instruction, host);
     let mut text = String::new();
-    let goes_on = guest.vector == 13 || guest.state.rip != input.state.rip;
-    if u.may_fault && matches!(host.vector, 12..=14) && goes_on {
-        return text;
-    }
-    if u.may_be_pending && guest.vector == 16 {
+    let same_end = host.vector == guest.vector && host.error == guest.error;
+    if !same_end && both_right(input, instruction, host, guest) {
         return text;
     }
     if host.vector != guest.vector {
@@ -42,30 +45,40 @@ pub fn differences(
     };
     differ("error", host.error.into(), guest.error.into());
     if host.vector == 14 {
-        let near = u.cr2.is_some_and(|(first, last)| {
-            let inside = |a: u64| a.wrapping_sub(first) <= last.wrapping_sub(first);
-            inside(host.cr2) && inside(guest.cr2)
-        });
+        let near = u.cr2.is_some_and(|range| range.holds(host.cr2) && range.holds(guest.cr2));
         if !near {
             differ("cr2", host.cr2, guest.cr2);
         }
     }
     // The upper halves mean nothing in 32-bit code, even if it was reached from 64-bit code just now.
-    let narrow = input.bits == 32 || host.selectors[0] == selector::CODE32;
+    let narrow = input.bits == 32 || host.state.selectors[CS] == selector::CODE32;
     let width = if narrow { 0xffff_ffff } else { u64::MAX };
     differ("rip", host.state.rip & width, guest.state.rip & width);
-    differ("cs", host.selectors[0].into(), guest.selectors[0].into());
-    differ("ss", host.selectors[1].into(), guest.selectors[1].into());
+    for (i, name) in ["es", "cs", "ss", "ds", "fs", "gs"].iter().enumerate() {
+        // The IRET with which the kernel comes to the signal handler makes every null selector 0 (AMD's).
+        let selector = |output: &Output| match output.state.selectors[i] {
+            0..4 => 0,
+            selector => selector.into(),
+        };
+        differ(name, selector(host), selector(guest));
+    }
+    for (i, name) in ["fsbase", "gsbase"].iter().enumerate() {
+        differ(name, host.state.bases[i], guest.state.bases[i]);
+    }
     let defined = !u.flags;
     differ("rflags", host.state.rflags & defined, guest.state.rflags & defined);
+    if u.flags_as_before {
+        let flags = u.flags & ARITHMETIC;
+        differ("rflags before", input.state.rflags & flags, guest.state.rflags & flags);
+    }
+    let expected = if u.registers_as_before { &input.state.regs } else { &host.state.regs };
     let registers = if input.bits == 64 { 16 } else { 8 };
     for (i, name) in REGISTERS.iter().enumerate().take(registers) {
         let mask = match u.register {
-            _ if u.registers => 0,
             Some((number, bits)) if number == i => width & !bits,
             _ => width,
         };
-        differ(name, host.state.regs[i] & mask, guest.state.regs[i] & mask);
+        differ(name, expected[i] & mask, guest.state.regs[i] & mask);
     }
     fpu(&mut text, &u, input, host, guest);
     memory(&mut text, &u, instruction, host, guest);
@@ -83,6 +96,7 @@ fn exception(output: &Output) -> String {
 
 fn fpu(text: &mut String, u: &Undefined, input: &Input, host: &Output, guest: &Output) {
     let (a, b) = (&host.state.fx, &guest.state.fx);
+    let x87 = u.expected_x87.as_ref().unwrap_or(a);
     let mut differ = |name: &str, a: u16, b: u16| {
         if a != b {
             let _ = write!(text, " {name} {a:x}/{b:x}");
@@ -90,12 +104,28 @@ fn fpu(text: &mut String, u: &Undefined, input: &Input, host: &Output, guest: &O
     };
     differ("fcw", a.u16(fx::FCW), b.u16(fx::FCW));
     if !u.x87 {
-        differ("fsw", a.u16(fx::FSW) & !u.status, b.u16(fx::FSW) & !u.status);
-        differ("ftw", a.u16(fx::FTW) & 0xff, b.u16(fx::FTW) & 0xff);
+        differ("fsw", x87.u16(fx::FSW) & !u.status, b.u16(fx::FSW) & !u.status);
+        differ("ftw", x87.u16(fx::FTW) & 0xff, b.u16(fx::FTW) & 0xff);
+        if u.codes_as_before {
+            let before = input.state.fx.u16(fx::FSW) & COMPARED;
+            differ("codes before", before, b.u16(fx::FSW) & COMPARED);
+        }
         for i in 0..8 {
-            let (x, y) = (a.st(i), b.st(i));
+            let (x, y) = (x87.st(i), b.st(i));
             if x != y && !(i < 2 && ulps(x, y) <= u.x87_ulps) {
                 let _ = write!(text, " st{i} {:04x}:{:016x}/{:04x}:{:016x}", x.0, x.1, y.0, y.1);
+            }
+        }
+    }
+    if a.u16(fx::FSW) & b.u16(fx::FSW) & SUMMARY != 0 && !u.x87 && u.expected_x87.is_none() {
+        // The kernel's XSAVE stores the pointers only if an exception is pending (AMD's; see
+        // `undefined`).
+        let width = if input.bits == 64 { u64::MAX } else { 0xffff_ffff };
+        let pointers = [("fop", fx::FOP, 0x7ff), ("fip", fx::FIP, width), ("fdp", fx::FDP, width)];
+        for (name, at, mask) in pointers {
+            let (x, y) = (a.u64(at) & mask, b.u64(at) & mask);
+            if x != y {
+                let _ = write!(text, " {name} {x:x}/{y:x}");
             }
         }
     }
@@ -133,12 +163,17 @@ fn memory(text: &mut String, u: &Undefined, _: &Instruction, host: &Output, gues
     if u.memory {
         return;
     }
-    // It may lie in two words.
-    let mask = |place: u16| match u.mxcsr_mask.and_then(image_offset) {
-        Some(at) => (at..at + 4)
-            .filter(|byte| byte / 8 == usize::from(place))
-            .fold(u64::MAX, |mask, byte| mask & !(0xff << (byte % 8 * 8))),
-        None => u64::MAX,
+    let ignored: Vec<(usize, u64)> = u
+        .ignored
+        .iter()
+        .filter_map(|&(address, bits)| {
+            let at = image_offset(address)?;
+            Some((at / 8, u64::from(bits) << (at % 8 * 8)))
+        })
+        .collect();
+    let mask = |place: u16| {
+        let here = ignored.iter().filter(|(word, _)| *word == usize::from(place));
+        !here.fold(0, |bits, (_, more)| bits | more)
     };
     let masked = |(place, value): (u16, u64)| (place, value & mask(place));
     let same = host.words == guest.words

@@ -75,8 +75,7 @@ pub fn excluded(code: Code, bits: u32) -> Option<&'static str> {
             "shows the kernel's state, and UMIP hides it on the host"
         }
         M::Syscall | M::Sysenter => "enters the kernel",
-        M::Lfs | M::Lgs | M::Lss => "FS and GS are the child process's",
-        M::Int1 => "the kernel takes it for a debug trap of its own",
+        M::Int1 => "a hypervisor under the host reports it before the instruction, not after",
         M::Finit
         | M::Fclex
         | M::Fsave
@@ -85,38 +84,15 @@ pub fn excluded(code: Code, bits: u32) -> Option<&'static str> {
         | M::Fstsw
         | M::Feni
         | M::Fdisi
-        | M::Fsetpm => "WAIT and another instruction",
-        M::Reservednop => "the same bytes as newer instructions",
+        | M::Fsetpm => "WAIT and another instruction, both of which are tested",
         M::Jmpe | M::Umov => "was on one processor only",
         _ => match code {
-            C::Popw_FS | C::Popd_FS | C::Popq_FS | C::Popw_GS | C::Popd_GS | C::Popq_GS => {
-                "FS and GS are the child process's"
-            }
-            C::Popw_SS | C::Popd_SS => "holds off what ends the case",
+            C::Reservednop_rm16_r16_0F0D
+            | C::Reservednop_rm32_r32_0F0D
+            | C::Reservednop_rm64_r64_0F0D => "AMD has it for memory only",
             C::Sysretd if bits == 32 => "AMD has it outside of 64-bit mode",
             C::Movsxd_r16_rm16 => "AMD's reads 32 bits of memory",
             C::Popw_CS => "was on one processor only",
-            C::Sfence_F9
-            | C::Sfence_FA
-            | C::Sfence_FB
-            | C::Sfence_FC
-            | C::Sfence_FD
-            | C::Sfence_FE
-            | C::Sfence_FF
-            | C::Lfence_E9
-            | C::Lfence_EA
-            | C::Lfence_EB
-            | C::Lfence_EC
-            | C::Lfence_ED
-            | C::Lfence_EE
-            | C::Lfence_EF
-            | C::Mfence_F1
-            | C::Mfence_F2
-            | C::Mfence_F3
-            | C::Mfence_F4
-            | C::Mfence_F5
-            | C::Mfence_F6
-            | C::Mfence_F7 => "an alias that no document promises",
             _ => return None,
         },
     })

@@ -9,12 +9,10 @@ use aero_cpu::{
     Activity, CpuBackend, CpuExit, CpuModel, CpuSignals, F80, RSP, SegReg, Segment,
     SegmentAttributes, Vcpu,
 };
-use aero_interpreter::Interpreter;
 
-use crate::case::{DEAD, FxImage, HANG, Input, Output, State, fx};
-use crate::layout::{
-    AREAS, CODE, CODE_PAGES, GS_BASE, IMAGE_PAGES, IMAGE_WORDS, PAGE, baseline, selector,
-};
+use crate::backends::backend;
+use crate::case::{CS, DEAD, FxImage, HANG, Input, MAX_CODE, Output, SS, State, fx};
+use crate::layout::{AREAS, CODE, CODE_PAGES, IMAGE_PAGES, IMAGE_WORDS, PAGE, baseline, selector};
 
 /// Physical addresses.
 const PML4: u64 = 0x1000;
@@ -41,29 +39,12 @@ const TSS_SELECTOR: u16 = 0x40;
 const BUDGET: u64 = 64;
 const INT3: u8 = 0xcc;
 
-/// Something that runs cases.
-pub trait Guest {
-    /// Runs one.
-    fn run(&mut self, input: &Input, output: &mut Output);
-}
-
-/// The backends by their names on the command line.
-pub const BACKENDS: &[&str] = &["interpreter"];
-
-/// The guest with a backend of this name.
-pub fn with_backend(name: &str) -> Option<Box<dyn Guest>> {
-    match name {
-        "interpreter" => Some(Box::new(Machine::new(Interpreter::new()))),
-        _ => None,
-    }
-}
-
 /// The machine.
-pub struct Machine<B> {
+pub struct Machine {
     platform: TestPlatform,
     signals: CpuSignals,
     cpu: Vcpu,
-    backend: B,
+    backend: Box<dyn CpuBackend>,
     baseline: Box<[u64; IMAGE_WORDS]>,
 }
 
@@ -71,12 +52,13 @@ fn user(selector: u16, attributes: u16) -> Segment {
     Segment::new(selector, 0, u32::MAX, SegmentAttributes(attributes))
 }
 
-impl<B: CpuBackend> Machine<B> {
-    /// A machine with everything in place.
-    pub fn new(backend: B) -> Self {
+impl Machine {
+    /// A machine with a backend of this name and everything else in place.
+    pub fn new(name: &str) -> Option<Self> {
         let model = CpuModel::named(CpuModel::NAMES[0]).expect("the default model");
         let mut platform = TestPlatform::new();
         platform.budget = BUDGET;
+        let backend = backend(name, platform.map.ram())?;
         let mut machine = Self {
             platform,
             signals: CpuSignals::new(),
@@ -91,7 +73,7 @@ impl<B: CpuBackend> Machine<B> {
         }
         machine.platform.load(CODE_AT, &[INT3; CODE_PAGES * PAGE]);
         machine.start();
-        machine
+        Some(machine)
     }
 
     fn write_tables(&self) {
@@ -184,11 +166,16 @@ impl<B: CpuBackend> Machine<B> {
             cpu.segs[which as usize] = match which {
                 SegReg::Cs if long => user(selector::CODE64, 0xafb),
                 SegReg::Cs => user(selector::CODE32, 0xcfb),
-                SegReg::Fs | SegReg::Gs => Segment::null(0),
-                _ => user(selector::DATA, 0xcf3),
+                SegReg::Ss => user(selector::DATA, 0xcf3),
+                _ => match input.state.selectors[which as usize] {
+                    0 => Segment::null(0),
+                    selector::CODE32 => user(selector::CODE32, 0xcfb),
+                    data => user(data, 0xcf3),
+                },
             };
         }
-        cpu.segs[SegReg::Gs as usize].base = GS_BASE;
+        cpu.segs[SegReg::Fs as usize].base = input.state.bases[0];
+        cpu.segs[SegReg::Gs as usize].base = input.state.bases[1];
         cpu.set_cpl(3);
         cpu.flags.set_rflags(input.state.rflags | 0x202);
         cpu.mode_changed();
@@ -206,6 +193,11 @@ impl<B: CpuBackend> Machine<B> {
         output.error = 0;
         output.state.fx = store_fx(&self.cpu);
         output.state.regs = self.cpu.regs;
+        for which in SegReg::ALL {
+            output.state.selectors[which as usize] = self.cpu.segs[which as usize].selector;
+        }
+        output.state.bases =
+            [SegReg::Fs, SegReg::Gs].map(|which| self.cpu.segs[which as usize].base);
         let handler = self.cpu.rip.wrapping_sub(KERNEL + HANDLERS + 1);
         match exit {
             CpuExit::Halted if handler < 256 => {
@@ -219,13 +211,13 @@ impl<B: CpuBackend> Machine<B> {
                 output.state.rip = word(0);
                 output.state.rflags = word(2);
                 output.state.regs[RSP] = word(3);
-                output.selectors = [word(1) as u16, word(4) as u16];
+                (output.state.selectors[CS], output.state.selectors[SS]) =
+                    (word(1) as u16, word(4) as u16);
             }
             _ => {
                 output.vector = if exit == CpuExit::Budget { HANG } else { DEAD };
                 output.state.rip = self.cpu.rip;
                 output.state.rflags = self.cpu.flags.rflags();
-                output.selectors = [0; 2];
                 self.start();
             }
         }
@@ -234,7 +226,7 @@ impl<B: CpuBackend> Machine<B> {
         unsafe { output.collect(image, &self.baseline[..]) };
         let first = (input.state.rip - CODE) as usize;
         let len = input.code().len().min((CODE_PAGES * PAGE).saturating_sub(first));
-        self.platform.map.write(CODE_AT + first as u64, &[INT3; 16][..len]);
+        self.platform.map.write(CODE_AT + first as u64, &[INT3; MAX_CODE][..len]);
     }
 
     fn image(&self) -> *mut u64 {
@@ -244,8 +236,9 @@ impl<B: CpuBackend> Machine<B> {
     }
 }
 
-impl<B: CpuBackend> Guest for Machine<B> {
-    fn run(&mut self, input: &Input, output: &mut Output) {
+impl Machine {
+    /// Runs a case.
+    pub fn run(&mut self, input: &Input, output: &mut Output) {
         self.enter(input);
         let outcome = self.backend.run(&mut self.cpu, &self.signals, &mut self.platform);
         self.leave(input, output, outcome.exit);

@@ -14,9 +14,9 @@ use std::mem::{size_of, zeroed};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use crate::case::{DEAD, HANG, Input, Output, State, fx};
+use crate::case::{CS, DEAD, DS, ES, FS, GS, HANG, Input, Output, SS, State, fx};
 use crate::layout::{
-    AREAS, Area, CODE, CODE_PAGES, GS_BASE, IMAGE_PAGES, IMAGE_WORDS, PAGE, baseline, selector,
+    AREAS, Area, CODE, CODE_PAGES, IMAGE_PAGES, IMAGE_WORDS, PAGE, baseline, selector,
 };
 
 /// Cases handed over at a time.
@@ -55,6 +55,60 @@ struct Child {
 struct Home {
     gregs: [i64; 23],
     fx: [u8; 512],
+    segments: Segments,
+}
+
+/// What no signal frame holds: selectors of ES, DS, FS and GS, and the bases of the last two.
+#[derive(Clone, Copy)]
+struct Segments {
+    selectors: [u16; 4],
+    bases: [u64; 2],
+}
+
+impl Segments {
+    /// What they are now. FS is the thread's own again afterwards only with [`load`](Self::load).
+    fn current() -> Self {
+        let (es, ds, fs, gs): (u32, u32, u32, u32);
+        let mut bases = [0_u64; 2];
+        // SAFETY: reads registers; `Host::new` has made sure that the kernel allows it.
+        unsafe {
+            std::arch::asm!(
+                "mov {es:e}, es",
+                "mov {ds:e}, ds",
+                "mov {fs:e}, fs",
+                "mov {gs:e}, gs",
+                es = out(reg) es, ds = out(reg) ds, fs = out(reg) fs, gs = out(reg) gs,
+                options(nomem, nostack),
+            );
+            std::arch::asm!(
+                "rdfsbase {0}", "rdgsbase {1}",
+                out(reg) bases[0], out(reg) bases[1], options(nomem, nostack),
+            );
+        }
+        Self { selectors: [es as u16, ds as u16, fs as u16, gs as u16], bases }
+    }
+
+    /// Loads them.
+    ///
+    /// # Safety
+    /// The selectors can be loaded, and nothing uses FS while it is not the thread's own.
+    unsafe fn load(&self) {
+        let [es, ds, fs, gs] = self.selectors.map(u32::from);
+        // SAFETY: 64-bit code uses neither ES nor DS; the rest is the caller's.
+        unsafe {
+            std::arch::asm!(
+                "mov es, {es:e}",
+                "mov ds, {ds:e}",
+                "mov fs, {fs:e}",
+                "mov gs, {gs:e}",
+                "wrfsbase {fs_base}",
+                "wrgsbase {gs_base}",
+                es = in(reg) es, ds = in(reg) ds, fs = in(reg) fs, gs = in(reg) gs,
+                fs_base = in(reg) self.bases[0], gs_base = in(reg) self.bases[1],
+                options(nostack),
+            );
+        }
+    }
 }
 
 /// Set once in the child, before its handler is installed.
@@ -101,6 +155,12 @@ pub struct Host {
 impl Host {
     /// Starts the child process.
     pub fn new() -> io::Result<Self> {
+        /// AT_HWCAP2: programs may use RDFSBASE and the like.
+        const FSGSBASE: u64 = 2;
+        // SAFETY: reads what the kernel gave to the program.
+        if unsafe { libc::getauxval(libc::AT_HWCAP2) } & FSGSBASE == 0 {
+            return Err(io::Error::other("Linux 5.9 on a processor with FSGSBASE is needed"));
+        }
         let fd = memory_file(c"cases", size_of::<Shared>())?;
         let prot = libc::PROT_READ | libc::PROT_WRITE;
         let shared: *mut Shared = map(0, size_of::<Shared>(), prot, fd, 0)?.cast();
@@ -240,8 +300,7 @@ fn child_main(shared: *mut Shared, command: i32, answer: i32) -> io::Result<()> 
         map_area(fd, area, libc::PROT_READ | write)?;
     }
     CHILD.store(&raw mut child, Ordering::Release);
-    // SAFETY: system calls with valid arguments; the signal stack is a mapping of its own. DS and ES
-    // have no meaning in 64-bit mode and 32-bit cases need them; nothing here uses GS.
+    // SAFETY: system calls with valid arguments; the signal stack is a mapping of its own.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         let stack = libc::mmap(
@@ -262,9 +321,6 @@ fn child_main(shared: *mut Shared, command: i32, answer: i32) -> io::Result<()> 
         {
             check(libc::sigaction(signal, &action, ptr::null_mut()))?;
         }
-        const ARCH_SET_GS: i32 = 0x1001;
-        libc::syscall(libc::SYS_arch_prctl, ARCH_SET_GS, GS_BASE);
-        load_data_segments();
         let mut byte = 0_u8;
         while libc::read(command, (&raw mut byte).cast(), 1) == 1 {
             libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), libc::SIGUSR1);
@@ -274,13 +330,6 @@ fn child_main(shared: *mut Shared, command: i32, answer: i32) -> io::Result<()> 
         }
     }
     Ok(())
-}
-
-fn load_data_segments() {
-    // SAFETY: 64-bit code does not use them.
-    unsafe {
-        std::arch::asm!("mov ds, {0:e}", "mov es, {0:e}", in(reg) u32::from(selector::DATA));
-    }
 }
 
 /// Registers of a signal frame in the order of their encodings.
@@ -306,9 +355,10 @@ const GREGS: [i32; 16] = [
 /// A case ended, or a batch begins.
 extern "C" fn on_signal(_: i32, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // AC, NT and ID may be left from the case; what the flags are here is what sigreturn keeps of them.
+    // FS may be the case's, so nothing thread-local is used here.
     // SAFETY: IF cannot be changed here; the others are as the ABI wants them.
     unsafe { std::arch::asm!("push 0x202", "popfq") };
-    load_data_segments();
+    let segments = Segments::current();
     // SAFETY: set before the handler was installed, and alive as long as the process; the kernel's frame
     // is valid while the handler runs, which nothing interrupts that would run it again.
     unsafe {
@@ -321,11 +371,16 @@ extern "C" fn on_signal(_: i32, _: *mut libc::siginfo_t, context: *mut libc::c_v
         if *child.busy.get() {
             let Some(output) = shared.outputs.get_mut(at) else { libc::_exit(2) };
             leave(child, &shared.inputs[at], output, gregs, fpregs, &shared.baseline);
+            let [es, ds, fs, gs] = segments.selectors;
+            let selectors = &mut output.state.selectors;
+            (selectors[ES], selectors[DS], selectors[FS], selectors[GS]) = (es, ds, fs, gs);
+            output.state.bases = segments.bases;
             at += 1;
             shared.current.store(at as u32, Ordering::Release);
         } else {
             let home = &mut *child.home.get();
             home.gregs = *gregs;
+            home.segments = segments;
             ptr::copy_nonoverlapping(fpregs, home.fx.as_mut_ptr(), 512);
             *child.busy.get() = true;
         }
@@ -335,6 +390,7 @@ extern "C" fn on_signal(_: i32, _: *mut libc::siginfo_t, context: *mut libc::c_v
             let home = &*child.home.get();
             *gregs = home.gregs;
             ptr::copy_nonoverlapping(home.fx.as_ptr(), fpregs, fx::USED);
+            home.segments.load();
             *child.busy.get() = false;
         }
     }
@@ -373,6 +429,9 @@ unsafe fn enter(child: &Child, input: &Input, gregs: &mut [i64; 23], fpregs: *mu
         );
         // XSTATE_BV: x87 and SSE are to be loaded.
         *fpregs.add(512) |= 3;
+        let selectors = &input.state.selectors;
+        let selectors = [selectors[ES], selectors[DS], selectors[FS], selectors[GS]];
+        Segments { selectors, bases: input.state.bases }.load();
     }
 }
 
@@ -394,7 +453,8 @@ unsafe fn leave(
     output.error = gregs[libc::REG_ERR as usize] as u32;
     output.cr2 = gregs[libc::REG_CR2 as usize] as u64;
     let selectors = gregs[libc::REG_CSGSFS as usize] as u64;
-    output.selectors = [selectors as u16, (selectors >> 48) as u16];
+    (output.state.selectors[CS], output.state.selectors[SS]) =
+        (selectors as u16, (selectors >> 48) as u16);
     output.state.fx = State::ZERO.fx;
     // SAFETY: the image is that long; the memory is the mapping.
     unsafe {

@@ -19,8 +19,9 @@ pub const DATA_END: u64 = DATA + 5 * PAGE as u64;
 pub const STACK: u64 = 0x1002_0000;
 /// First address after the stack.
 pub const STACK_END: u64 = STACK + 2 * PAGE as u64;
-/// Base of GS in 64-bit mode.
-pub const GS_BASE: u64 = DATA + 0x800;
+/// Where a case puts the x87's environment if it is to be compared: after the instruction under test
+/// comes an FNSTENV to here.
+pub const ENVIRONMENT: u64 = STACK_END - 0x40;
 
 /// The selectors that Linux gives its processes, and the privileged ones before them in the GDT.
 pub mod selector {

@@ -5,16 +5,23 @@
 //! looks for differences that [`undefined`] does not allow, and [`runner`] joins them.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+pub mod backends;
 pub mod case;
 pub mod compare;
+pub mod contents;
+pub mod faults;
+pub mod files;
 pub mod forms;
 pub mod generate;
 pub mod guest;
 pub mod host;
 pub mod layout;
 pub mod operands;
+pub mod prefixes;
+pub mod registers;
 pub mod rng;
 pub mod runner;
+pub mod shrink;
 pub mod text;
 pub mod undefined;
 pub mod values;

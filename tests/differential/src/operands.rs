@@ -2,6 +2,7 @@
 
 use iced_x86::{Code, Instruction, Mnemonic, OpCodeOperandKind as Kind, OpKind, Register};
 
+use crate::generate::segment_base;
 use crate::layout::{
     CODE, CODE_PAGES, DATA, DATA_END, PAGE, READ_ONLY, STACK, STACK_END, selector,
 };
@@ -65,6 +66,8 @@ pub struct Builder<'a> {
     pub bits: u32,
     /// The instruction's address.
     pub rip: u64,
+    /// Bases of FS and GS.
+    pub bases: [u64; 2],
 }
 
 impl Builder<'_> {
@@ -138,7 +141,7 @@ impl Builder<'_> {
             Kind::seg_reg => {
                 let loads = i == 0;
                 let from: &[Register] = if loads {
-                    &[Register::ES, Register::DS]
+                    &[Register::ES, Register::SS, Register::DS, Register::FS, Register::GS]
                 } else {
                     &[
                         Register::ES,
@@ -324,10 +327,14 @@ impl Builder<'_> {
             _ => ([OpKind::MemorySegRDI, OpKind::MemorySegEDI, OpKind::MemorySegDI], 7),
         };
         built.instruction.set_op_kind(i, forms[width]);
-        if kind != Kind::es_rDI && self.bits == 64 && self.rng.chance(5) {
-            built.instruction.set_segment_prefix(Register::GS);
+        let mut base = 0;
+        if kind != Kind::es_rDI && self.rng.chance(8) {
+            let segment = self.rng.pick(&[Register::FS, Register::GS, Register::SS]);
+            built.instruction.set_segment_prefix(segment);
+            base = segment_base(self.bases, segment);
         }
-        built.fixups.push((number, target(self.rng, 64, self.bits)));
+        let to = target(self.rng, 64, self.bits).wrapping_sub(base);
+        built.fixups.push((number, to));
     }
 
     /// An address in the instruction itself.
@@ -357,25 +364,24 @@ impl Builder<'_> {
         let to = target(rng, size, self.bits);
         let instruction = &mut built.instruction;
         instruction.set_op_kind(i, OpKind::Memory);
-        if long && rng.chance(4) {
-            instruction.set_segment_prefix(Register::GS);
-        } else if !long && rng.chance(6) {
+        if rng.chance(8) {
             instruction.set_segment_prefix(rng.pick(&[
                 Register::ES,
                 Register::CS,
                 Register::SS,
                 Register::DS,
                 Register::FS,
+                Register::FS,
+                Register::GS,
                 Register::GS,
             ]));
         }
-        if !long && rng.chance(4) {
-            return self.memory16(built);
+        let mask = if long { u64::MAX } else { 0xffff_ffff };
+        let base = segment_base(self.bases, instruction.segment_prefix());
+        let to = to.wrapping_sub(base) & mask;
+        if !long && rng.chance(5) {
+            return self.memory16(built, to);
         }
-        let to = match instruction.segment_prefix() {
-            Register::GS if long => to.wrapping_sub(crate::layout::GS_BASE),
-            _ => to,
-        };
         if long && rng.chance(8) && to < 1 << 31 {
             instruction.set_memory_base(Register::RIP);
             instruction.set_memory_displ_size(8);
@@ -438,8 +444,8 @@ impl Builder<'_> {
         Some(())
     }
 
-    /// 16-bit addressing: never reaches what is mapped.
-    fn memory16(&mut self, built: &mut Built) -> Option<()> {
+    /// 16-bit addressing, which reaches what is mapped only with a base of FS or GS.
+    fn memory16(&mut self, built: &mut Built, to: u64) -> Option<()> {
         let instruction = &mut built.instruction;
         let (base, index) = self.rng.pick(&[
             (Register::BX, Register::SI),
@@ -452,9 +458,17 @@ impl Builder<'_> {
         ]);
         instruction.set_memory_base(base);
         instruction.set_memory_index(index);
-        let displacement = self.rng.u64() as i8;
+        let displacement = self.rng.u64() as i8 as u64;
         instruction.set_memory_displ_size(1);
-        instruction.set_memory_displacement64(displacement as u16 as u64);
+        instruction.set_memory_displacement64(displacement & 0xffff);
+        let high = self.rng.u64() << 16;
+        let mut rest = to.wrapping_sub(displacement);
+        if index != Register::None {
+            let value = self.rng.u64();
+            built.fixups.push((index.full_register().number(), value));
+            rest = rest.wrapping_sub(value);
+        }
+        built.fixups.push((base.full_register().number(), high | rest & 0xffff));
         Some(())
     }
 }

@@ -2,15 +2,18 @@
 
 use std::fmt::Write;
 
-use crate::case::{Input, State, fx};
+use crate::case::{DS, ES, FS, GS, Input, MAX_CODE, State, fx};
 use crate::compare::REGISTERS;
-use crate::layout::{PAGE, STACK};
+use crate::layout::{PAGE, STACK, selector};
 
 /// The state of which only the differences are written.
 pub fn plain() -> State {
     let mut state = State::ZERO;
     state.regs[4] = STACK + PAGE as u64;
     state.rflags = 0x202;
+    for which in [ES, DS, FS, GS] {
+        state.selectors[which] = selector::DATA;
+    }
     state.fx.set(fx::FCW, &0x37f_u16.to_le_bytes());
     state.fx.set(fx::MXCSR, &0x1f80_u32.to_le_bytes());
     state
@@ -26,6 +29,11 @@ const FIELDS: [(&str, usize, usize); 7] = [
     ("fdp", fx::FDP, 8),
     ("mxcsr", fx::MXCSR, 4),
 ];
+
+/// Segments that a case begins with.
+const SEGMENTS: [(&str, usize); 4] = [("es", ES), ("ds", DS), ("fs", FS), ("gs", GS)];
+/// The bases, as they lie in the state.
+const BASES: [&str; 2] = ["fsbase", "gsbase"];
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -50,6 +58,16 @@ pub fn write(input: &Input) -> String {
     }
     if state.rflags != base.rflags {
         let _ = write!(text, " rflags={:x}", state.rflags);
+    }
+    for (name, which) in SEGMENTS {
+        if state.selectors[which] != base.selectors[which] {
+            let _ = write!(text, " {name}={:x}", state.selectors[which]);
+        }
+    }
+    for (name, value) in BASES.iter().zip(state.bases) {
+        if value != 0 {
+            let _ = write!(text, " {name}={value:x}");
+        }
     }
     for (name, at, width) in FIELDS {
         let value = field(state, at, width);
@@ -102,6 +120,13 @@ fn set(input: &mut Input, name: &str, value: &str) -> Option<()> {
     let state = &mut input.state;
     if let Some(i) = REGISTERS.iter().position(|r| *r == name) {
         state.regs[i] = number.ok()? as u64;
+    } else if let Some((_, which)) = SEGMENTS.iter().find(|s| s.0 == name) {
+        // Others cannot be loaded.
+        let selector = number.ok()? as u16;
+        state.selectors[*which] =
+            Some(selector).filter(|s| matches!(*s, 0 | selector::DATA | selector::CODE32))?;
+    } else if let Some(i) = BASES.iter().position(|b| *b == name) {
+        state.bases[i] = number.ok()? as u64;
     } else if let Some((_, at, width)) = FIELDS.iter().find(|f| f.0 == name) {
         state.fx.set(*at, &number.ok()?.to_le_bytes()[..*width]);
     } else if let Some(i) = name.strip_prefix("xmm") {
@@ -118,7 +143,7 @@ fn set(input: &mut Input, name: &str, value: &str) -> Option<()> {
             "rip" => state.rip = number.ok()? as u64,
             "rflags" => state.rflags = number.ok()? as u64,
             "code" => {
-                let bytes = parse_hex(value).filter(|b| b.len() <= 15)?;
+                let bytes = parse_hex(value).filter(|b| b.len() <= MAX_CODE)?;
                 input.code[..bytes.len()].copy_from_slice(&bytes);
                 input.code_len = bytes.len() as u32;
             }
@@ -134,8 +159,8 @@ mod tests {
 
     #[test]
     fn a_written_case_reads_as_it_was() {
-        let line = "bits=64 rip=10000010 code=0fa3c3 rax=12 rflags=203 fsw=3800 \
-                    st1=3fff8000000000000000 xmm15=1234567890abcdef00 [10010ffe]=0102 [10020000]=03";
+        let line = "bits=64 rip=10000010 code=0fa3c3 rax=12 rflags=203 fs=0 gsbase=10010800 \
+                    fsw=3800 st1=3fff8000000000000000 xmm15=1234567890abcdef00 [10010ffe]=0102 [10020000]=03";
         let input = read(line).unwrap();
         assert_eq!(write(&input), line);
         assert_eq!(input.patched().count(), 3);

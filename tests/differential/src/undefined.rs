@@ -3,10 +3,12 @@
 //! The host may be an AMD processor while the models are Intel's. Sections are those of the Intel SDM
 //! Vol. 2 (an instruction's own page) unless said otherwise.
 
-use iced_x86::{Code, Instruction, Mnemonic as M, OpKind, Register};
+use iced_x86::{Code, Instruction, Mnemonic as M, OpKind};
 
-use crate::case::{Input, Output, fx};
-use crate::generate::register_value;
+use crate::case::{FxImage, Input, Output, fx};
+use crate::faults::{Range, page_fault_range, past_limit};
+use crate::generate::{is_x87, linear, register_value};
+use crate::layout::ENVIRONMENT;
 
 const CF: u64 = 1;
 const PF: u64 = 1 << 2;
@@ -25,9 +27,10 @@ const UE: u16 = 1 << 4;
 const PE: u16 = 1 << 5;
 /// Exception summary, and its copy.
 const ES_B: u16 = 0x8080;
+const ES: u16 = 0x80;
 
 /// What may differ.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Undefined {
     /// Bits of RFLAGS.
     pub flags: u64,
@@ -41,18 +44,42 @@ pub struct Undefined {
     pub estimate: bool,
     /// All of the memory operand.
     pub memory: bool,
-    /// Address of MXCSR_MASK in an FXSAVE image.
-    pub mxcsr_mask: Option<u64>,
-    /// CR2 may be any address of the operand, which has these bounds.
-    pub cr2: Option<(u64, u64)>,
-    /// The host may find a page fault where the guest finds none.
-    pub may_fault: bool,
-    /// The guest may find a pending x87 exception where the host does not look.
-    pub may_be_pending: bool,
-    /// All general-purpose registers.
-    pub registers: bool,
+    /// Bits of bytes in memory.
+    pub ignored: Vec<(u64, u8)>,
+    /// CR2 may be any of these addresses.
+    pub cr2: Option<Range>,
+    /// The guest's general-purpose registers are not the host's, but as they were.
+    pub registers_as_before: bool,
+    /// So are its flags, of those in `flags`.
+    pub flags_as_before: bool,
+    /// So are C0, C2 and C3.
+    pub codes_as_before: bool,
+    /// What the guest's x87 has to be like, if not like the host's.
+    pub expected_x87: Option<FxImage>,
     /// The whole x87 but for the control word.
     pub x87: bool,
+}
+
+/// C0, C2 and C3, which comparisons set.
+pub const COMPARED: u16 = C0 | C2 | C3;
+
+/// The x87 after an MMX instruction has taken it over: TOP is 0, and no register is empty.
+fn as_mmx(before: &FxImage) -> FxImage {
+    let mut image = *before;
+    let top = usize::from(before.u16(fx::FSW) >> 11 & 7);
+    for i in 0..8 {
+        image.set_st((i + top) & 7, before.st(i));
+    }
+    image.set(fx::FSW, &(before.u16(fx::FSW) & !0x3800).to_le_bytes());
+    image.set(fx::FTW, &[0xff]);
+    image
+}
+
+impl Undefined {
+    /// Lets bits of bytes in memory be what they are.
+    fn ignore(&mut self, address: u64, bits: &[u8]) {
+        self.ignored.extend((address..).zip(bits.iter().copied()));
+    }
 }
 
 /// The value of the shift count of an instruction, masked as it masks it.
@@ -66,10 +93,13 @@ fn count(input: &Input, instruction: &Instruction) -> u64 {
 }
 
 /// Address of the operand in memory.
-fn operand_address(input: &Input, instruction: &Instruction) -> u64 {
-    instruction
-        .virtual_address(0, 0, |register, _, _| Some(register_value(input, register)))
-        .unwrap_or(0)
+pub fn operand_address(input: &Input, instruction: &Instruction) -> u64 {
+    let at = (0..instruction.op_count())
+        .find(|i| !matches!(instruction.op_kind(*i), OpKind::Register | OpKind::Immediate8));
+    let address = instruction.virtual_address(at.unwrap_or(0), 0, |register, _, _| {
+        Some(register_value(input, register))
+    });
+    linear(input, address.unwrap_or(0))
 }
 
 /// Bits of the first operand.
@@ -86,62 +116,27 @@ pub fn undefined(input: &Input, instruction: &Instruction, host: &Output) -> Und
     // RF in a saved image depends on the kind of exception and on the vendor (SDM Vol. 3, 18.3.1.1).
     let mut u = Undefined { flags: RF, ..Undefined::default() };
     let mnemonic = instruction.mnemonic();
-    if matches!(
-        mnemonic,
-        M::Fxsave
-            | M::Fxsave64
-            | M::Fxrstor
-            | M::Fxrstor64
-            | M::Fnsave
-            | M::Frstor
-            | M::Fnstenv
-            | M::Fldenv
-    ) {
-        // Which byte of a long operand is looked at first is up to the processor.
-        let start = operand_address(input, instruction);
-        // With 16-bit addresses it may have wrapped round.
-        let wraps = instruction.memory_base().size() == 2;
-        u.cr2 = Some(if wraps { (0, 0x1_ffff) } else { (start, start.wrapping_add(511)) });
-    }
-    // "POPA": AMD's has loaded some registers when it faults in the middle of the stack's two pages.
-    u.registers = matches!(mnemonic, M::Popa | M::Popad) && host.vector == 14;
-    // AMD reads the stack of the outer level, too, before it looks at the selector of RETF and, in
-    // 32-bit code, of IRET.
-    let short_iret = input.bits == 32 && matches!(mnemonic, M::Iret | M::Iretd);
-    // "POP": it reads as much as other registers' POP; Intel's reads a selector.
-    // "CALL": AMD pushes before it looks at the target.
-    u.may_fault = short_iret
-        || matches!(mnemonic, M::Retf | M::Call)
-        || mnemonic == M::Pop && instruction.op0_register().is_segment_register();
-    if matches!(mnemonic, M::Retf | M::Iret | M::Iretd | M::Iretq) {
-        // So is the order in which a frame is read.
-        u.cr2 = Some((input.state.regs[4], input.state.regs[4].wrapping_add(47)));
-    }
-    // "CVTPI2PS": an x87 exception that is pending comes first; AMD's does not look if the operand is in
-    // memory.
-    u.may_be_pending = mnemonic == M::Cvtpi2ps && instruction.op1_kind() == OpKind::Memory;
-    if matches!(mnemonic, M::Maskmovdqu | M::Maskmovq) {
-        // "MASKMOVDQU": whether bytes that are masked out are looked at depends on the implementation.
-        // AMD's MASKMOVQ goes over to MMX before it faults.
-        let start = operand_address(input, instruction);
-        let wraps = start <= 0xffff && start > 0xfff0;
-        u.cr2 = Some(if wraps { (0, 0x1_ffff) } else { (start, start.wrapping_add(15)) });
-        u.may_fault = true;
-        u.x87 = mnemonic == M::Maskmovq && host.vector == 14;
-    }
+    u.cr2 = page_fault_range(input, instruction);
     if host.state.rip == input.state.rip {
-        // It faulted; nothing has changed.
-        if host.vector == 19
-            && matches!(
+        // It faulted, so nothing has changed in the guest. "POPA": AMD's has loaded some registers. AMD's
+        // MMX instructions go over to MMX before they find a fault of memory or of SIMD.
+        u.registers_as_before = matches!(mnemonic, M::Popa | M::Popad) && host.vector == 14;
+        // AMD's has stored the part of a state image that lies inside the segment's limit.
+        u.memory = past_limit(input, instruction);
+        let mmx = match host.vector {
+            12..=14 | 17 => mnemonic == M::Maskmovq,
+            19 => matches!(
                 mnemonic,
                 M::Cvtpd2pi | M::Cvtps2pi | M::Cvttpd2pi | M::Cvttps2pi | M::Cvtpi2ps | M::Cvtpi2pd
-            )
-        {
-            // AMD goes over to MMX before it finds an unmasked exception.
-            u.x87 = true;
+            ),
+            _ => false,
+        };
+        if mmx {
+            u.expected_x87 = Some(input.state.fx);
         }
         return u;
     }
+    let control = input.state.fx.u16(fx::FCW);
     match instruction.mnemonic() {
         // "AAA", "AAS": OF, SF, ZF and PF are undefined.
         M::Aaa | M::Aas => u.flags |= OF | SF | ZF | PF,
@@ -207,7 +202,7 @@ pub fn undefined(input: &Input, instruction: &Instruction, host: &Output) -> Und
             // nothing is said.
             let (exponent, significand) = input.state.fx.st(0);
             let one = exponent & 0x7fff == 0x3fff && significand == 1 << 63;
-            let underflow = host.state.fx.u16(fx::FSW) & !host.state.fx.u16(fx::FCW) & UE != 0;
+            let underflow = host.state.fx.u16(fx::FSW) & !control & UE != 0;
             u.x87 = match mnemonic {
                 // A result just below the smallest normal number may be rounded to it.
                 _ if underflow => true,
@@ -217,14 +212,13 @@ pub fn undefined(input: &Input, instruction: &Instruction, host: &Output) -> Und
             };
             u.x87_ulps = 2;
             u.status |= C0 | C1 | C3 | PE | UE;
-            let masks = input.state.fx.u16(fx::FCW);
-            if masks & (PE | UE) != PE | UE {
+            if control & (PE | UE) != PE | UE {
                 u.status |= ES_B;
             }
         }
         // "CVTPI2PS": goes over to MMX whatever the operand is; AMD's does not for one in memory.
         M::Cvtpi2ps if instruction.op1_kind() == OpKind::Memory => {
-            u.x87 = true;
+            u.expected_x87 = Some(as_mmx(&input.state.fx));
         }
         // "LAR": bits 19:16 are undefined.
         M::Lar => {
@@ -233,12 +227,17 @@ pub fn undefined(input: &Input, instruction: &Instruction, host: &Output) -> Und
         }
         // "FXSAVE": MXCSR_MASK tells what the processor has, and AMD's has misaligned SSE.
         M::Fxsave | M::Fxsave64 => {
-            u.mxcsr_mask = Some(operand_address(input, instruction).wrapping_add(28));
+            let start = operand_address(input, instruction);
+            u.ignore(start.wrapping_add(28), &[0xff; 4]);
+            if host.state.fx.u16(fx::FSW) & ES == 0 {
+                // AMD's stores zeros for the pointers if no exception is pending.
+                u.ignore(start.wrapping_add(fx::FOP as u64), &[0xff; 18]);
+            }
         }
         // "FPREM": the quotient's bits where there is no quotient.
         M::Fprem | M::Fprem1 => {
             let fx = &host.state.fx;
-            let stopped = fx.u16(fx::FSW) & !fx.u16(fx::FCW) & 3 != 0;
+            let stopped = fx.u16(fx::FSW) & !control & 3 != 0;
             if stopped || fx.st(0).0 & 0x7fff == 0x7fff {
                 u.status |= C0 | C3;
             }
@@ -250,22 +249,52 @@ pub fn undefined(input: &Input, instruction: &Instruction, host: &Output) -> Und
         _ => {}
     }
     let status = host.state.fx.u16(fx::FSW);
-    if matches!(instruction.code(), Code::Fld_m32fp | Code::Fld_m64fp)
-        && status & !host.state.fx.u16(fx::FCW) & 2 != 0
+    if matches!(instruction.code(), Code::Fld_m32fp | Code::Fld_m64fp) && status & !control & 2 != 0
     {
         // "FLD": an unmasked denormal operand keeps it from loading (SDM Vol. 1, 8.5.2); AMD's loads.
-        u.x87 = true;
+        const TOP: u16 = 7 << 11;
+        let mut expected = input.state.fx;
+        let word = status & !TOP | expected.u16(fx::FSW) & TOP;
+        expected.set(fx::FSW, &word.to_le_bytes());
+        u.expected_x87 = Some(expected);
+        u.status |= C1;
     }
-    if is_comparison(mnemonic) && status & !host.state.fx.u16(fx::FCW) & 3 != 0 {
+    if is_comparison(mnemonic) && status & !control & 3 != 0 {
         // "FCOM", "FCOMI": nothing is set if the exception for the operands is not masked (SDM Vol. 1,
         // 8.5.1 and 8.5.2); AMD compares all the same.
         u.status |= C0 | C1 | C2 | C3;
-        u.flags |= CF | ZF | PF | OF | SF | AF;
+        u.codes_as_before = true;
+        if matches!(mnemonic, M::Fcomi | M::Fcomip | M::Fucomi | M::Fucomip) {
+            u.flags |= CF | ZF | PF | OF | SF | AF;
+            u.flags_as_before = true;
+        }
     }
     if is_x87(instruction) {
         u.status |= undefined_conditions(instruction.mnemonic());
     }
+    if input.code().len() > instruction.len() && is_x87(instruction) {
+        environment(&mut u, host);
+    }
     u
+}
+
+/// What may differ in the environment that FNSTENV has stored after the instruction.
+fn environment(u: &mut Undefined, host: &Output) {
+    if u.x87 || u.expected_x87.is_some() {
+        u.ignore(ENVIRONMENT, &[0xff; 28]);
+        return;
+    }
+    u.ignore(ENVIRONMENT + 4, &u.status.to_le_bytes());
+    if u.x87_ulps != 0 {
+        // The tags tell zeros and denormals from others.
+        u.ignore(ENVIRONMENT + 8, &[0xff; 2]);
+    }
+    let pending = host.byte(ENVIRONMENT + 4).is_none_or(|status| u16::from(status) & ES != 0);
+    if !pending || u.status & ES != 0 {
+        // SDM Vol. 1, 8.1.9: the opcode is stored for unmasked exceptions only; AMD's (APM Vol. 1, 6.2.6)
+        // for every instruction.
+        u.ignore(ENVIRONMENT + 18, &[0xff, 0x07]);
+    }
 }
 
 /// Whether an exponent is that of a value below a quarter.
@@ -301,15 +330,6 @@ fn is_comparison(mnemonic: M) -> bool {
             | M::Fucomi
             | M::Fucomip
     )
-}
-
-fn is_x87(instruction: &Instruction) -> bool {
-    instruction.op_code().mnemonic() as u32 != M::INVALID as u32
-        && (0..instruction.op_count()).any(|i| {
-            instruction.op_kind(i) == OpKind::Register
-                && (Register::ST0..=Register::ST7).contains(&instruction.op_register(i))
-        })
-        || format!("{:?}", instruction.mnemonic()).starts_with('F')
 }
 
 /// Condition codes that an x87 instruction leaves undefined (SDM Vol. 2, "FPU Flags Affected" of each;
