@@ -200,12 +200,13 @@ impl Bench {
         if result.is_err() {
             return;
         }
+        let moved = cr3 != new3 || loads && self.pdptes != pdptes;
         if loads {
             self.pdptes = pdptes;
         }
         match n {
             // Global pages outlive it, those of other tables too.
-            3 if self.cpu.cr4 & cr4::PGE != 0 => self.stale |= cr3 != value,
+            3 if self.cpu.cr4 & cr4::PGE != 0 => self.stale |= moved,
             _ => self.invalidated(),
         }
     }
@@ -425,6 +426,9 @@ impl Bench {
         let linear = self.linear(choice);
         let width = 1 << (detail & 3);
         let value = choice.rotate_left(17);
+        if std::env::var_os("AERO_FUZZ_TRACE").is_some() {
+            eprintln!("{} {detail:#x} at {linear:#x}, stale {}", op % 24, self.stale);
+        }
         match op % 24 {
             0..6 => self.access(linear, Access::Read, width, 0),
             6..11 => self.access(linear, Access::Write, width, value),
