@@ -49,6 +49,11 @@ fn named(variable: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
+/// The `aero` program.
+pub fn program() -> PathBuf {
+    named("AERO_BIN")
+}
+
 impl Default for Bench {
     fn default() -> Self {
         Self::new()
@@ -64,7 +69,7 @@ impl Bench {
             let entry = entry.expect("the guests can be listed");
             link(&entry.path(), &dir.path().join(entry.file_name()));
         }
-        Self { dir, program: named("AERO_BIN") }
+        Self { dir, program: program() }
     }
 
     /// A file in the folder.

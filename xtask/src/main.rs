@@ -22,8 +22,13 @@ cargo xtask <command>
   run [--native] [MACHINE.toml] [--port N]
                         prepare the demo disk and start a PC: in the browser, or with --native in
                         this terminal
-  test [--native | --guests | --browser]
-                        all tests, or one part of them
+  test [--native | --guests | --browser | --timing]
+                        all tests, or one part of them; --timing, which is no part of all, takes
+                        two minutes of real time
+  fuzz [TARGET…] [--minutes N] [--input FILE] [--keep]
+                        random input for the processor, paging, machine files and snapshots: 10
+                        minutes each, or N; --input runs one that was found again; --keep copies
+                        the best inputs so far into the tree
   lint                  rustfmt and clippy, as the tests ask for
   bench cpu | boot      measure beside peers (cargo xtask bench help)
   guests                fetch and prepare the guests that tests and the demo boot

@@ -16,7 +16,10 @@ pub fn main(args: &[String]) -> Result<()> {
         Some("--native") => native(),
         Some("--guests") => guests(),
         Some("--browser") => browser(),
-        Some(other) => bail!("there is no part {other:?}; there are --native, --guests, --browser"),
+        Some("--timing") => timing(),
+        Some(other) => {
+            bail!("there is no part {other:?}; there are --native, --guests, --browser, --timing")
+        }
     }
 }
 
@@ -25,16 +28,22 @@ fn native() -> Result<()> {
     if sh::which("iasl").is_none() {
         tools::install("iasl, the referee for ACPI tables", &["acpica-tools"])?;
     }
-    if std::env::var_os("NASM").is_none() && sh::which("nasm").is_none() {
-        tools::install("nasm, which assembles the instruction tests,", &["nasm"])?;
-    }
+    nasm()?;
     sh::step("Tests of the crates");
     let mut test = sh::cmd("cargo", &["test", "--workspace", "--exclude", "aero-tests"]);
     sh::run(test.args(["--features", "aero-vmm/jit"]))
 }
 
+fn nasm() -> Result<()> {
+    if std::env::var_os("NASM").is_none() && sh::which("nasm").is_none() {
+        tools::install("nasm, which assembles the tests' guests,", &["nasm"])?;
+    }
+    Ok(())
+}
+
 /// Whole machines, natively, in release mode: they boot real kernels.
 fn guests() -> Result<()> {
+    nasm()?;
     let guests = guest::prepare()?;
     sh::run(&mut sh::cmd(
         "cargo",
@@ -44,6 +53,18 @@ fn guests() -> Result<()> {
     sh::step("Tests of whole machines");
     let mut test = sh::cmd("cargo", &["test", "--package", "aero-tests"]);
     sh::run(test.env("AERO_GUESTS", &guests.dir).env("AERO_BIN", program))
+}
+
+/// Timers and clocks in real time: two minutes on a host that is not busy. No part of the rest.
+fn timing() -> Result<()> {
+    nasm()?;
+    sh::run(&mut sh::cmd("cargo", &["build", "--release", "--package", "aero-vmm"]))?;
+    let program = sh::target_dir()?.join("release/aero");
+    sh::step("Tests of time, in real time");
+    let mut test = sh::cmd("cargo", &["test", "--package", "aero-tests", "--test", "timing"]);
+    // One after another: two guests would wait for each other.
+    test.args(["--", "--ignored", "--nocapture", "--test-threads=1"]);
+    sh::run(test.env("AERO_BIN", program))
 }
 
 /// The page in a real browser.
