@@ -20,11 +20,24 @@ impl Exec<'_> {
     #[cold]
     #[inline(never)]
     pub fn service_events(&mut self) -> Option<CpuExit> {
+        loop {
+            let retired = self.retired;
+            let exit = self.service_boundary();
+            // An instruction breakpoint counts as an instruction: its handler begins at a boundary too.
+            if exit.is_some() || self.retired == retired {
+                return exit;
+            }
+        }
+    }
+
+    fn service_boundary(&mut self) -> Option<CpuExit> {
         self.next_rip = self.cpu.rip;
         self.expire_marks();
         if self.retired >= self.budget {
             return Some(match self.cpu.activity {
                 Activity::Running => CpuExit::Budget,
+                // A debug trap of the HLT itself ends it in the next call.
+                Activity::Halted if self.cpu.pending_dr6 != 0 => CpuExit::Budget,
                 Activity::Halted | Activity::WaitForSipi => CpuExit::Halted,
                 Activity::Shutdown => CpuExit::Shutdown,
             });
@@ -63,6 +76,15 @@ impl Exec<'_> {
             self.cpu.step_changed();
         }
         None
+    }
+
+    /// A repeated string instruction stops between two elements, and goes on when it is executed again:
+    /// RF keeps its instruction breakpoint from hitting then (section 18.3.1.1).
+    pub fn repeat_later(&mut self) {
+        self.next_rip = self.cpu.rip;
+        self.cpu.flags.set(rflags::RF, true);
+        self.cpu.attention.insert(Attention::RESUME);
+        self.cpu.resume_mark = self.retired + 1;
     }
 
     /// Takes away what covered only the instruction that has just retired.

@@ -224,7 +224,7 @@ fn an_instruction_breakpoint_waits_for_a_budget_to_count_in() {
     assert_eq!((e.cpu.rip, e.retired), (0x7001, 1));
     drop(e);
     let mut e = m.exec();
-    assert_eq!(e.service_events(), None);
+    assert_eq!(e.service_events(), Some(aero_cpu::CpuExit::Budget));
     assert_eq!((e.cpu.rip, e.retired), (DB, 1));
 }
 
@@ -239,4 +239,29 @@ fn shutdown_forgets_the_single_step() {
     e.raise(Exception::ud());
     assert_eq!(e.service_events(), Some(aero_cpu::CpuExit::Shutdown));
     assert_eq!(e.cpu.dr[6] & 0x4000, 0, "no instruction was stepped over");
+}
+
+#[test]
+fn a_data_breakpoint_on_the_frame_of_an_instruction_breakpoint_traps_at_the_handler() {
+    for budget in [1, 100] {
+        let mut m = Machine::protected();
+        m.platform.budget = budget;
+        let mut e = m.exec();
+        e.write_dr(0, 0x7000).unwrap();
+        e.write_dr(1, 0x5ffc).unwrap();
+        e.write_dr(7, 0xd0_0005).unwrap();
+        let exit = e.service_events();
+        if budget == 1 {
+            assert_eq!((exit, e.cpu.rip), (Some(aero_cpu::CpuExit::Budget), DB));
+            drop(e);
+            e = m.exec();
+            assert_eq!(e.service_events(), None);
+        }
+        assert_eq!(e.cpu.rip, DB);
+        assert_eq!(
+            e.pop::<u32>(),
+            Ok(DB as u32),
+            "budget {budget}: the second trap is of the handler"
+        );
+    }
 }
