@@ -15,7 +15,7 @@ use crate::heat::{Heat, Watch};
 use crate::host::{CodeHost, Helpers, HostError, MemoryShape};
 use crate::maker::{Made, Maker, Order};
 use crate::mode::{MAX_CPUS, Mode};
-use crate::region::{self, CodePlace, CodeView, Extent};
+use crate::region::{self, CodePlace, CodeView, Extent, Region};
 use crate::stats::Stats;
 use crate::store::{Installed, RegionId, Store};
 use crate::translate::{Addresses, Exit, Functions};
@@ -45,13 +45,25 @@ struct Engine {
     store: Store,
     heat: Heat,
     cpus: Vec<Option<Processor>>,
-    /// Entries that are being translated.
+    /// Blocks that are being translated.
     pending: HashSet<(u64, Mode)>,
     /// How often regions of a page were given up because it was written to, and how often code there
     /// has been hot since.
     rewritten: HashMap<u64, (u32, u32)>,
     code_writes: u64,
     stats: Stats,
+}
+
+/// Regions that wait to be translated at most: what is hot stays hot.
+const MOST_ORDERS: usize = 16;
+
+/// Host offsets of a region's blocks, whose entry is `start` bytes into its page.
+fn hosts(region: &Region, start: u64) -> impl Iterator<Item = u64> {
+    let places: HashMap<u64, u64> = region.places.iter().map(|p| (p.delta, p.host)).collect();
+    region.blocks.iter().filter_map(move |block| {
+        let at = start.wrapping_add(block.off as i64 as u64);
+        Some(places.get(&(at & !(PAGE_SIZE - 1)))? + at % PAGE_SIZE)
+    })
 }
 
 /// What belongs to one processor.
@@ -360,7 +372,7 @@ impl Jit {
             }
             *hot = 0;
         }
-        if !engine.pending.insert((host, mode)) {
+        if engine.maker.outstanding >= MOST_ORDERS || engine.pending.contains(&(host, mode)) {
             return Ok(());
         }
         let rip = exec.cpu.rip;
@@ -373,6 +385,7 @@ impl Jit {
             return Ok(());
         };
         let Some(id) = engine.store.reserve() else { return Ok(()) };
+        engine.pending.extend(hosts(&region, start).map(|host| (host, mode)));
         let slots = self.host.reserve(1)?;
         let addresses = engine.cpus[exec.cpu.index as usize].as_ref().expect("prepared").addresses;
         engine.stats.regions += 1;
@@ -382,7 +395,6 @@ impl Jit {
             first_site: Store::first_site(id),
             region,
             start,
-            host,
             addresses,
             functions: engine.functions,
             slots,
@@ -438,7 +450,9 @@ impl Engine {
         made: Made,
     ) -> Result<(), HostError> {
         let Made { order, module, bytes, ops, entries, longest } = made;
-        self.pending.remove(&(order.host, order.region.mode));
+        for host in hosts(&order.region, order.start) {
+            self.pending.remove(&(host, order.region.mode));
+        }
         let versions = exec.versions();
         let current = order.region.places.iter().all(|p| versions.version(p.host) == p.version);
         let module = match module {

@@ -19,10 +19,8 @@ pub struct Order {
     pub first_site: u32,
     /// The region.
     pub region: Region,
-    /// Where the entry is: offset in its page, and host offset.
+    /// Offset of the entry in its page.
     pub start: u64,
-    /// Host offset of the entry.
-    pub host: u64,
     /// Where things are.
     pub addresses: Addresses,
     /// What modules import.
