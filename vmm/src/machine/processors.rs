@@ -62,8 +62,10 @@ pub(super) struct Processors {
     pub tsc_base: u64,
 }
 
-/// Instructions of a turn, when there is more than one processor.
-pub(super) const TURN: u64 = 10_000;
+/// Instructions of a turn, when there is more than one processor: so few that a slow host, too, gets
+/// round within half a millisecond. An interrupt waits for its processor's turn, and of a timer's ticks
+/// that come closer together one is lost.
+pub(super) const TURN: u64 = 2_500;
 
 impl Processors {
     /// Chooses who runs: the one whose turn it is, or the next that has something to do.
