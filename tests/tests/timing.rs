@@ -23,7 +23,7 @@ const PIT_HZ: f64 = 105e6 / 88.0 / 1193.0;
 const LINES: u32 = 10;
 
 /// In deterministic mode: slow, so that little is executed in a guest second.
-const RATE: &str = "instructions_per_second = 20000000\n";
+const RATE: &str = "instructions_per_second = 50000000\n";
 
 /// A line of the guest's.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ impl Guest {
     fn start(self) -> Run {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         self.assemble(&dir.path().join("kernel"));
-        let mode = if self.deterministic { "deterministic" } else { "real-time" };
+        let mode = if self.deterministic { "deterministic" } else { "realtime" };
         let machine = format!(
             "[machine]\nmemory = \"16MiB\"\n[cpu]\ncount = {}\n[boot]\nkernel = \"kernel\"\n\
              [clock]\nmode = \"{mode}\"\n{RATE}[[device]]\ntype = \"serial\"\n[[device]]\ntype = \"hpet\"\n",
