@@ -168,7 +168,7 @@ impl Run {
 }
 
 /// Interrupts that each timer should have had by a line, and how far from that it is.
-fn errors(line: &Line) -> [f64; 3] {
+fn errors_of(line: &Line) -> [f64; 3] {
     let seconds = line.seconds();
     let expected = [PIT_HZ * seconds, 1000.0 * seconds, 1000.0 * seconds];
     std::array::from_fn(|n| f64::from(line.ticks[n]) - expected[n])
@@ -205,7 +205,7 @@ fn in_deterministic_mode_every_timer_ticks_exactly_as_often_as_it_says() {
         assert_eq!(lines.len() as u32, seconds * LINES);
         check_clocks(&lines);
         for line in &lines {
-            let errors = errors(line);
+            let errors = errors_of(line);
             let right = errors.iter().all(|error| error.abs() <= 1.5);
             assert!(right, "{cpus} processors: {errors:?} at {line:?}");
         }
@@ -223,17 +223,19 @@ fn for_a_minute_timers_keep_their_rates_and_the_clocks_the_hosts_time() {
     let host = (last.host - first.host).as_secs_f64();
     assert!((guest - host).abs() < 0.1, "{guest} guest seconds in {host}");
     // What is not yet made up for is not lost: it may be a few when the host is busy.
-    let errors = errors(&last);
+    let errors = errors_of(&last);
     println!("after a minute too many or too few: {errors:.1?}");
     assert!(errors[0].abs() <= 10.0, "the 8254: {errors:?}");
     assert!(errors.iter().all(|error| error.abs() < 0.01 * 60_000.0), "{errors:?}");
-    // 1000 ± 1 a second: over ten seconds, so that a tick under way does not count.
-    for window in lines.windows(101).step_by(100) {
-        let (a, b) = (window[0], window[100]);
-        let rate = f64::from(b.ticks[0] - a.ticks[0]) / (b.seconds() - a.seconds());
-        println!("the 8254: {rate:.3} interrupts a second");
-        assert!((rate - PIT_HZ).abs() <= 1.0, "{rate}");
+    // 1000 ± 1 a second in all, and never one too many: where the host was busy they come late.
+    let rate = f64::from(last.ticks[0]) / last.seconds();
+    println!("the 8254: {rate:.3} interrupts a second");
+    assert!((rate - PIT_HZ).abs() <= 0.2, "{rate}");
+    for line in &lines {
+        assert!(errors_of(line).iter().all(|error| *error <= 1.5), "{line:?}");
     }
+    let late = lines.iter().flat_map(errors_of).fold(0.0, f64::min);
+    println!("at worst {:.1} were late", -late);
 }
 
 #[test]
@@ -244,7 +246,7 @@ fn the_time_stamp_counters_of_two_processors_are_one() {
     let last = lines[lines.len() - 1];
     println!("{} looks of the second processor", last.looks);
     assert!(last.looks > 10_000);
-    assert!(errors(&last).iter().all(|error| error.abs() < 200.0), "{:?}", errors(&last));
+    assert!(errors_of(&last).iter().all(|error| error.abs() < 200.0), "{:?}", errors_of(&last));
 }
 
 #[test]
@@ -256,17 +258,18 @@ fn ticks_are_made_up_for_after_the_host_was_away_but_not_without_end() {
     run.pause(Duration::from_millis(300));
     run.watch(4);
     let caught_up = *run.lines.last().unwrap();
-    println!("300 ms away: too many or too few later: {:.1?}", errors(&caught_up));
+    println!("300 ms away: too many or too few later: {:.1?}", errors_of(&caught_up));
     // Longer than what is made up for: of three seconds one.
     run.pause(Duration::from_secs(3));
     let lines = run.finish();
     check_clocks(&lines);
-    assert!(errors(&caught_up).iter().all(|error| error.abs() <= 10.0), "{caught_up:?}");
-    let lost = errors(&lines[lines.len() - 1]);
+    assert!(errors_of(&caught_up).iter().all(|error| error.abs() <= 10.0), "{caught_up:?}");
+    let lost = errors_of(&lines[lines.len() - 1]);
+    // A busy host may be away a little longer than the signals say.
     println!("3 s away: too many or too few later: {lost:.1?}");
     for error in lost {
         assert!(
-            (-2100.0..=-1900.0).contains(&error),
+            (-2500.0..=-1950.0).contains(&error),
             "two of three seconds are given up: {lost:?}"
         );
     }
