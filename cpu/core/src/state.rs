@@ -503,13 +503,15 @@ impl Vcpu {
         self.attention.set(Attention::DEBUG_TRAP, dr6 != 0);
     }
 
-    /// Whether a signal is there that this processor, halted or waiting, would wake for.
+    /// Whether a signal is there that this processor, halted or waiting, would wake for, or a debug
+    /// trap of the HLT itself.
     pub fn is_wakeable(&self, signals: &CpuSignals) -> bool {
         let pending = signals.pending();
         match self.activity {
             Activity::Running => true,
             Activity::Halted => {
-                pending.contains(Signal::INIT)
+                self.attention.contains(Attention::DEBUG_TRAP)
+                    || pending.contains(Signal::INIT)
                     || pending.contains(Signal::NMI) && !self.nmi_blocked
                     || pending.contains(Signal::INTR) && self.flags.has(rflags::IF)
             }

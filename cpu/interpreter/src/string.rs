@@ -8,7 +8,7 @@
 use aero_bus::PAGE_SIZE;
 use aero_cpu::alu;
 use aero_cpu::bits::rflags;
-use aero_cpu::{Access, Exec, ExecResult, SegReg, Signal};
+use aero_cpu::{Access, Attention, Exec, ExecResult, SegReg, Signal};
 use iced_x86::{Instruction, MemorySize, Mnemonic, OpKind};
 
 use crate::lower::by_size;
@@ -83,7 +83,7 @@ fn repeated<S: StringOp, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
         if count == 0 {
             break;
         }
-        let stepping = !exec.cpu.attention.is_empty();
+        let stepping = needs_steps(exec);
         let mut done = if stepping { 0 } else { S::run::<T>(exec, op, count.min(left)) };
         if done == 0 {
             S::single::<T>(exec, op)?;
@@ -95,17 +95,22 @@ fn repeated<S: StringOp, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
         }
         left -= done;
         if stepping || left == 0 || interrupted(exec) {
-            // The instruction goes on when it is executed again.
-            exec.next_rip = exec.cpu.rip;
+            exec.repeat_later();
             break;
         }
     }
     Ok(())
 }
 
+/// Whether each element is to be looked at. That RF is set, as it is after the first stop, does not
+/// ask for it.
+fn needs_steps(exec: &Exec<'_>) -> bool {
+    !exec.cpu.attention.difference(Attention::RESUME).is_empty()
+}
+
 /// Whether something is to be taken between two elements.
 fn interrupted(exec: &Exec<'_>) -> bool {
-    if !exec.cpu.attention.is_empty() || exec.retired >= exec.budget {
+    if needs_steps(exec) || exec.retired >= exec.budget {
         return true;
     }
     let pending = exec.signals.pending();
