@@ -269,10 +269,14 @@ impl Jit {
     fn keep_up(&mut self, exec: &mut Exec<'_>) -> Result<(), HostError> {
         let host = &mut *self.host;
         let engine = self.engine.as_mut().expect("started before anything runs");
+        let seen = engine.code_writes;
         let writes = exec.versions().code_writes();
-        if writes != engine.code_writes {
+        if writes != seen {
             engine.code_writes = writes;
-            engine.give_up_outdated(host, exec);
+            match exec.versions().code_written_since(seen) {
+                Some(pages) => engine.give_up_outdated(host, exec, pages),
+                None => engine.give_up_outdated(host, exec, engine.store.pages()),
+            }
         }
         while let Some(made) = engine.maker.take() {
             engine.install(host, exec, made)?;
@@ -478,8 +482,8 @@ impl Engine {
             self.heat.mark_entry(*host);
         }
         let mode = region.mode;
-        let places = region.places;
-        let region = Installed { slots, mode, places, entries, ops, longest, bytes, start };
+        let (places, code) = (region.places, region.bytes);
+        let region = Installed { slots, mode, places, code, entries, ops, longest, bytes, start };
         self.store.insert(id, region);
         Ok(())
     }
@@ -493,18 +497,23 @@ impl Engine {
         }
     }
 
-    fn give_up_outdated(&mut self, host: &mut dyn CodeHost, exec: &Exec<'_>) {
-        let outdated = self.store.outdated(exec.versions());
-        for id in outdated {
-            if let Some(region) = self.store.region(id) {
-                for place in &region.places {
-                    if exec.versions().version(place.host) != place.version {
-                        self.rewritten.entry(place.host).or_default().0 += 1;
-                    }
+    /// Gives up the regions whose code in these pages is not what it was.
+    fn give_up_outdated(
+        &mut self,
+        host: &mut dyn CodeHost,
+        exec: &mut Exec<'_>,
+        pages: impl IntoIterator<Item = u64>,
+    ) {
+        for page in pages {
+            for id in self.store.in_page(page) {
+                // Before the bytes are read, so that a store in between is seen.
+                let version = exec.mark_code_page(page);
+                if !self.store.renew(id, page, version, exec.code_bytes(page)) {
+                    self.rewritten.entry(page).or_default().0 += 1;
+                    self.remove(host, id);
+                    self.stats.invalidations += 1;
                 }
             }
-            self.remove(host, id);
-            self.stats.invalidations += 1;
         }
     }
 }

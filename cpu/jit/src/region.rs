@@ -97,6 +97,17 @@ pub struct Region {
     pub places: Vec<CodePlace>,
     /// Blocks that control can come to from outside, or by a return or an indirect jump.
     pub entries: Vec<BlockId>,
+    /// The code.
+    pub bytes: Vec<Bytes>,
+}
+
+/// Bytes of code that a region was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bytes {
+    /// Host offset of the first; all are in one page.
+    pub host: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
 }
 
 impl Region {
@@ -317,6 +328,7 @@ impl Finder<'_> {
 
     fn finish(self) -> Option<Region> {
         self.insns.get(&0)?;
+        let bytes = self.bytes();
         let Self { mode, pages, insns, mut leaders, entries, .. } = self;
         leaders.retain(|off| insns.contains_key(off));
         leaders.insert(0);
@@ -353,7 +365,31 @@ impl Finder<'_> {
         let blocks = blocks.collect();
         let entries = entries.iter().filter_map(|off| ids.get(off).copied()).collect();
         let places = pages.into_values().flatten().map(|(place, _)| place).collect();
-        Some(Region { mode, blocks, places, entries })
+        Some(Region { mode, blocks, places, entries, bytes })
+    }
+
+    /// The bytes of all instructions, those in a row together.
+    fn bytes(&self) -> Vec<Bytes> {
+        let mut all: Vec<Bytes> = Vec::new();
+        for insn in self.insns.values() {
+            for n in 0..insn.instr.len() as i32 {
+                let at = self.start.wrapping_add(insn.off.wrapping_add(n) as i64 as u64);
+                let Some(Some((place, page))) = self.pages.get(&(at & !(PAGE_SIZE - 1))) else {
+                    continue;
+                };
+                let (host, byte) = (place.host + at % PAGE_SIZE, page[(at % PAGE_SIZE) as usize]);
+                match all.last_mut() {
+                    Some(last)
+                        if last.host + last.bytes.len() as u64 == host
+                            && !host.is_multiple_of(PAGE_SIZE) =>
+                    {
+                        last.bytes.push(byte);
+                    }
+                    _ => all.push(Bytes { host, bytes: vec![byte] }),
+                }
+            }
+        }
+        all
     }
 }
 

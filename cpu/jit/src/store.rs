@@ -1,13 +1,14 @@
 //! The code that there is, and where it is found.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
-use aero_bus::PageVersions;
+use aero_bus::PAGE_SIZE;
 use aero_interpreter::Op;
 
 use crate::host::Slots;
 use crate::mode::Mode;
-use crate::region::CodePlace;
+use crate::region::{Bytes, CodePlace};
 
 /// Number of an installed region.
 pub type RegionId = u32;
@@ -23,6 +24,8 @@ pub struct Installed {
     pub mode: Mode,
     /// The pages it was made of.
     pub places: Vec<CodePlace>,
+    /// The code it was made of.
+    pub code: Vec<Bytes>,
     /// Host offsets of the entries, and their offsets from the region's entry.
     pub entries: Vec<(u64, i32)>,
     /// What the interpreter executes in it.
@@ -44,17 +47,42 @@ pub struct Entry {
     pub off: i32,
 }
 
+/// Spreads the bits of a number; what is hashed here does not come from an adversary who could gain
+/// more by it than slowness of his own machine.
+#[derive(Default)]
+pub struct QuickHasher(u64);
+
+impl Hasher for QuickHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64((*byte).into());
+        }
+    }
+    fn write_u16(&mut self, value: u16) {
+        self.write_u64(value.into());
+    }
+    fn write_u64(&mut self, value: u64) {
+        let mixed = (self.0.rotate_left(5) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed >> 29;
+    }
+}
+
+type QuickMap<K, V> = HashMap<K, V, BuildHasherDefault<QuickHasher>>;
+
 /// All installed regions.
 #[derive(Default)]
 pub struct Store {
     regions: Vec<Option<Installed>>,
     free: Vec<RegionId>,
     /// By host offset of the first byte.
-    entries: HashMap<(u64, Mode), Entry>,
+    entries: QuickMap<(u64, Mode), Entry>,
     /// Regions that have code in a page, by its host offset.
-    pages: HashMap<u64, Vec<RegionId>>,
+    pages: QuickMap<u64, Vec<RegionId>>,
     /// Oldest first.
-    order: std::collections::VecDeque<RegionId>,
+    order: VecDeque<RegionId>,
     /// Bytes of all modules.
     pub bytes: u64,
 }
@@ -134,21 +162,32 @@ impl Store {
         Some(region)
     }
 
-    /// Regions of whose pages one has another version than when they were made.
-    pub fn outdated(&self, versions: &PageVersions) -> Vec<RegionId> {
-        let mut outdated = Vec::new();
-        for (host, regions) in &self.pages {
-            let version = versions.version(*host);
-            for id in regions {
-                let stale = self.region(*id).is_some_and(|region| {
-                    region.places.iter().any(|p| p.host == *host && p.version != version)
-                });
-                if stale && !outdated.contains(id) {
-                    outdated.push(*id);
-                }
+    /// Host offsets of all pages that regions have code in.
+    pub fn pages(&self) -> Vec<u64> {
+        self.pages.keys().copied().collect()
+    }
+
+    /// Regions that have code in a page.
+    pub fn in_page(&self, host: u64) -> Vec<RegionId> {
+        self.pages.get(&host).cloned().unwrap_or_default()
+    }
+
+    /// The page was written to and has another version now. A region whose code is what it was goes on
+    /// with that; returns whether this one does.
+    pub fn renew(&mut self, id: RegionId, host: u64, version: u32, page: &[u8]) -> bool {
+        let Some(Some(region)) = self.regions.get_mut(id as usize) else { return false };
+        let same =
+            region.code.iter().filter(|part| part.host & !(PAGE_SIZE - 1) == host).all(|part| {
+                page.get((part.host % PAGE_SIZE) as usize..)
+                    .and_then(|rest| rest.get(..part.bytes.len()))
+                    .is_some_and(|now| now == part.bytes)
+            });
+        if same {
+            for place in region.places.iter_mut().filter(|place| place.host == host) {
+                place.version = version;
             }
         }
-        outdated
+        same
     }
 
     /// The oldest region.

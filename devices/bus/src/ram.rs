@@ -50,7 +50,14 @@ pub struct PageVersions {
 struct Counts {
     code_marks: AtomicU64,
     code_writes: AtomicU64,
+    /// The pages that were written last, each with the number of the write above it.
+    written: [AtomicU64; RECENT_WRITES as usize],
 }
+
+/// How many writes to code are remembered, a power of two.
+const RECENT_WRITES: u64 = 16;
+/// Pages are numbered in so many low bits of [`Counts::written`].
+const PAGE_NUMBER_BITS: u32 = 32;
 
 impl PageVersions {
     /// Bit 0 of a page's word: someone keeps decoded code of this page, so that CPU stores to it have
@@ -105,8 +112,31 @@ impl PageVersions {
         let old = word.fetch_add(2, Ordering::AcqRel);
         if old & Self::HAS_CODE != 0 {
             word.fetch_and(!Self::HAS_CODE, Ordering::AcqRel);
-            self.counts.code_writes.fetch_add(1, Ordering::AcqRel);
+            let number = self.counts.code_writes.fetch_add(1, Ordering::AcqRel);
+            let entry = offset / PAGE_SIZE | number << PAGE_NUMBER_BITS;
+            self.counts.written[(number % RECENT_WRITES) as usize].store(entry, Ordering::Release);
         }
+    }
+
+    /// The pages (by the host offset of their first byte) that the writes were to which
+    /// [`code_writes`](Self::code_writes) has counted since it was `seen`; `None` if that is too long
+    /// ago, or a write is just going on.
+    pub fn code_written_since(&self, seen: u64) -> Option<impl Iterator<Item = u64>> {
+        let now = self.code_writes();
+        let mut pages = [0; RECENT_WRITES as usize];
+        let count = now.wrapping_sub(seen);
+        if count > RECENT_WRITES {
+            return None;
+        }
+        for (page, number) in pages.iter_mut().zip(seen..now) {
+            let entry = &self.counts.written[(number % RECENT_WRITES) as usize];
+            let entry = entry.load(Ordering::Acquire);
+            if entry >> PAGE_NUMBER_BITS != number & u64::from(u32::MAX) {
+                return None;
+            }
+            *page = (entry & u64::from(u32::MAX)) * PAGE_SIZE;
+        }
+        Some(pages.into_iter().take(count as usize))
     }
 
     /// Whether these are the versions of the same memory.
@@ -393,6 +423,8 @@ mod tests {
         assert_ne!(ram.versions().version(0x2000), 0);
         assert!(!ram.versions().has_code(0x1000));
         assert_eq!(ram.versions().code_writes(), 1);
+        assert!(ram.versions().code_written_since(0).unwrap().eq([0x1000]));
+        assert_eq!(ram.versions().code_written_since(1).unwrap().count(), 0);
     }
 
     #[test]

@@ -27,8 +27,13 @@ pub fn explicit_function() -> Function {
     code.op().local_get(2);
     code.br_table(&targets, other);
     // Nothing of a region is used.
-    let region =
-        Region { mode: Mode::flat(64, false), blocks: vec![], places: vec![], entries: vec![] };
+    let region = Region {
+        mode: Mode::flat(64, false),
+        blocks: vec![],
+        places: vec![],
+        entries: vec![],
+        bytes: vec![],
+    };
     let graph = Graph::new(&region);
     let (addresses, functions) = (Addresses::default(), Functions::default());
     let mut translator = Translator::new(&region, &graph, &addresses, &functions, 0);
