@@ -273,10 +273,9 @@ impl Jit {
         let writes = exec.versions().code_writes();
         if writes != seen {
             engine.code_writes = writes;
-            match exec.versions().code_written_since(seen) {
-                Some(pages) => engine.give_up_outdated(host, exec, pages),
-                None => engine.give_up_outdated(host, exec, engine.store.pages()),
-            }
+            let written = exec.versions().code_written_since(seen).map(Iterator::collect);
+            let pages: Vec<u64> = written.unwrap_or_else(|| engine.store.pages());
+            engine.give_up_outdated(host, exec, pages);
         }
         while let Some(made) = engine.maker.take() {
             engine.install(host, exec, made)?;
