@@ -147,10 +147,11 @@ pub fn referenced_files(
     Ok(names)
 }
 
-/// Whether the processors of this machine are to have generated code, for which a thread is needed.
+/// Whether code for the processors of this machine is to be generated on a thread of its own.
 #[wasm_bindgen]
-pub fn generates_code(machine: &str, name: &str, sets: Vec<String>) -> Result<bool, JsError> {
-    Ok(parse(machine, name, &sets)?.cpu.backend != Backend::Interpreter)
+pub fn needs_thread(machine: &str, name: &str, sets: Vec<String>) -> Result<bool, JsError> {
+    let cpu = parse(machine, name, &sets)?.cpu;
+    Ok(*cpu.backend.get_ref() == Backend::Jit && cpu.jit.background)
 }
 
 fn parse(machine: &str, name: &str, sets: &[String]) -> Result<MachineConfig, JsError> {

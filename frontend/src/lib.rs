@@ -15,6 +15,6 @@ mod threads;
 
 pub use code_check::check_code;
 pub use code_host::PageCodeHost;
-pub use files::{generates_code, referenced_files};
+pub use files::{needs_thread, referenced_files};
 pub use pc::{Pc, Picture};
 pub use threads::{program, serve_jobs};

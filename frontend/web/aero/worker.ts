@@ -1,6 +1,6 @@
 // The worker in which a machine lives: processors and devices, in slices between messages.
 
-import init, { Pc, check_code, generates_code, program, referenced_files } from "../../pkg/aero";
+import init, { Pc, check_code, needs_thread, program, referenced_files } from "../../pkg/aero";
 import wasm from "../../pkg/aero_bg.wasm?url";
 import type { Event, Request, Source, State } from "./protocol";
 import { type Store, open } from "./stores";
@@ -101,7 +101,7 @@ async function create(request: Extract<Request, { type: "create" }>): Promise<vo
     stores.set(file, await open(file, request.sources[file] ?? elsewhere));
   }
   send({ type: "progress", what: "Building the machine", done: names.length, total: names.length });
-  if (generates_code(request.machine, request.name, request.sets)) await startThread(memory);
+  if (needs_thread(request.machine, request.name, request.sets)) await startThread(memory);
   pc = new Pc(request.machine, request.name, request.sets, (name: string) => stores.get(name));
   setState("paused");
 }
