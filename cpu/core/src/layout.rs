@@ -60,7 +60,7 @@ pub mod fpu {
     pub const DATA_POINTER: usize = offset_of!(FpuState, data_pointer);
 }
 
-/// Where the parts of a segment register lie in a [`Vcpu`], each of 64 bits.
+/// Where the parts of a segment register lie in a [`Vcpu`], each of 64 bits but for the selector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentOffsets {
     /// `fast_base`.
@@ -69,6 +69,8 @@ pub struct SegmentOffsets {
     pub read_end: usize,
     /// `write_end`.
     pub write_end: usize,
+    /// `selector`, 16 bits.
+    pub selector: usize,
 }
 
 /// Where the parts of `seg` lie.
@@ -78,6 +80,7 @@ pub const fn segment(seg: SegReg) -> SegmentOffsets {
         fast_base: start + offset_of!(Segment, fast_base),
         read_end: start + offset_of!(Segment, read_end),
         write_end: start + offset_of!(Segment, write_end),
+        selector: start + offset_of!(Segment, selector),
     }
 }
 

@@ -8,10 +8,15 @@ use wasm_encoder::{
 };
 
 use crate::host::{HELPERS, MemoryShape, Slots};
-use crate::translate::{Functions, Translated, explicit_function};
+use crate::translate::{
+    Functions, ROUTINE_PARAMETERS, ROUTINE_RESULTS, ROUTINES, Translated, explicit_function,
+    no_routine, routine_function,
+};
 
 const REGION_TYPE: u32 = 0;
 const EXPLICIT_TYPE: u32 = 1;
+const HELPER_TYPES: u32 = 2;
+const ROUTINE_TYPE: u32 = HELPER_TYPES + HELPERS.len() as u32;
 
 /// The numbers that generated code uses, given the slot of the function for flags.
 pub fn functions(explicit: u32) -> Functions {
@@ -22,6 +27,7 @@ pub fn functions(explicit: u32) -> Functions {
         explicit_type: EXPLICIT_TYPE,
         explicit,
         region_type: REGION_TYPE,
+        routines: HELPERS.len() as u32,
     }
 }
 
@@ -53,8 +59,9 @@ fn preamble(memory: MemoryShape, slots: Slots) -> (Module, u32) {
     imports.import("aero", "table", EntityType::Table(table));
     for (index, (name, parameters, results)) in HELPERS.iter().enumerate() {
         types.ty().function(value_types(parameters), value_types(results));
-        imports.import("aero", name, EntityType::Function(2 + index as u32));
+        imports.import("aero", name, EntityType::Function(HELPER_TYPES + index as u32));
     }
+    types.ty().function(ROUTINE_PARAMETERS, ROUTINE_RESULTS);
     let mut module = Module::new();
     module.section(&types).section(&imports);
     (module, HELPERS.len() as u32)
@@ -90,6 +97,22 @@ pub fn regions(memory: MemoryShape, slots: Slots, translated: &[Translated]) -> 
     let mut functions = FunctionSection::new();
     let mut hints = BranchHints::new();
     let mut code = CodeSection::new();
+    // Routines come first, all of them, so that their indices do not depend on which are needed.
+    let needed = translated.iter().fold(0, |needed, region| needed | region.routines);
+    let mut first = first;
+    if needed != 0 {
+        for routine in ROUTINES {
+            functions.function(ROUTINE_TYPE);
+            if needed & 1 << routine as u32 == 0 {
+                code.function(&no_routine());
+            } else {
+                let (function, routine_hints) = routine_function(routine);
+                hints.function_hints(first, routine_hints);
+                code.function(&function);
+            }
+            first += 1;
+        }
+    }
     for (index, region) in translated.iter().enumerate() {
         functions.function(REGION_TYPE);
         if !region.hints.is_empty() {

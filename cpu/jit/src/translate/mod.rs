@@ -18,6 +18,7 @@ mod memory;
 mod moves;
 mod region;
 mod registers;
+mod x87;
 
 use aero_interpreter::Op;
 use wasm_encoder::{BranchHint, Function, InstructionSink, ValType};
@@ -28,6 +29,10 @@ use crate::region::{Insn, Region};
 
 pub use explicit::explicit_function;
 pub use flags::{Kind as FlagsKind, Known, Size, explicit};
+pub use x87::{
+    PARAMETERS as ROUTINE_PARAMETERS, RESULTS as ROUTINE_RESULTS, ROUTINES,
+    function as routine_function, nothing as no_routine,
+};
 
 /// Where in the linear memory generated code finds things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +64,8 @@ pub struct Functions {
     pub explicit: u32,
     /// The type of a region's function, for calls through the table.
     pub region_type: u32,
+    /// The first of the routines for the x87.
+    pub routines: u32,
 }
 
 /// Why a function was left; what it returns.
@@ -100,6 +107,8 @@ pub struct Translated {
     pub entries: Vec<i32>,
     /// It is not to be called with fewer instructions left than this.
     pub longest: i32,
+    /// Bits of the [routines](x87::Routine) that it calls.
+    pub routines: u32,
 }
 
 /// Translates a region. `sites` is what the number of its first site is.
@@ -112,17 +121,18 @@ pub fn translate(
     let graph = Graph::new(region);
     let mut translator = Translator::new(region, &graph, addresses, functions, first_site);
     translator.function();
-    let Translator { code, ops, longest, .. } = translator;
+    let Translator { code, ops, longest, x87, .. } = translator;
     let (function, hints) = code.finish();
     let entries = graph.dispatched.iter().map(|block| region.blocks[*block].off).collect();
-    Translated { function, hints, ops, entries, longest }
+    let routines = x87.routines;
+    Translated { function, hints, ops, entries, longest, routines }
 }
 
 /// Translates an instruction, if it belongs to the group.
 type Group = fn(&mut Translator<'_>, &Insn) -> bool;
 
 /// The commonest first. How control leaves a block is not theirs: see [`control`].
-const GROUPS: [Group; 2] = [moves::translate, integer::translate];
+const GROUPS: [Group; 3] = [moves::translate, integer::translate, x87::translate];
 
 /// A function while it is being written.
 pub struct Translator<'a> {
@@ -162,6 +172,7 @@ pub struct Translator<'a> {
     rest: i32,
     /// Offset of the current instruction.
     here: i32,
+    x87: x87::State,
 }
 
 impl<'a> Translator<'a> {
@@ -208,6 +219,7 @@ impl<'a> Translator<'a> {
             loop_labels: vec![None; count],
             rest: 0,
             here: 0,
+            x87: x87::State::default(),
         }
     }
 
@@ -329,6 +341,7 @@ impl<'a> Translator<'a> {
 
     /// Leaves with RIP at `off`; `rest` instructions that were counted have not been executed.
     fn leave(&mut self, off: i32, exit: Exit, rest: i32) {
+        self.store_x87();
         self.write_flags_kind();
         if rest != 0 {
             let left = self.left;
@@ -364,6 +377,7 @@ impl<'a> Translator<'a> {
 
     /// Translates an instruction that does not end its block by going elsewhere.
     fn instruction(&mut self, insn: &Insn) {
+        self.look_out_for_mmx(insn);
         if !GROUPS.iter().any(|group| group(self, insn)) {
             self.interpret(insn);
         }
@@ -371,6 +385,7 @@ impl<'a> Translator<'a> {
 
     /// Has the interpreter execute an instruction.
     fn interpret(&mut self, insn: &Insn) {
+        self.end_x87();
         let site = self.first_site + self.ops.len() as u32;
         self.ops.push(insn.op);
         self.write_flags_kind();
@@ -392,6 +407,7 @@ impl<'a> Translator<'a> {
 
     /// Stores all state, with RIP at `off`.
     fn store_state(&mut self, off: i32) {
+        self.store_x87();
         let rip = self.addresses.cpu + aero_cpu::layout::RIP as u32;
         self.code.op().i32_const(0);
         self.push_rip(off);

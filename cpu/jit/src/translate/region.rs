@@ -172,6 +172,7 @@ impl Translator<'_> {
         if plain == insns.len() {
             self.rest = 0;
         }
+        self.end_x87();
         self.end_block(block);
     }
 

@@ -92,14 +92,14 @@ impl Machine {
     }
 
     /// Memory that programs use.
-    fn data(&self) -> Vec<u8> {
+    pub fn data(&self) -> Vec<u8> {
         let mut data = vec![0; 0x10_0000];
         self.platform.map.ram().read_slice(&mut data, GuestAddress(0x30_0000)).unwrap();
         data
     }
 
     /// Everything that both backends have to agree on.
-    fn state(&self) -> String {
+    pub fn state(&self) -> String {
         let cpu = &self.cpu;
         format!(
             "regs {:x?}\nrip {:x} flags {:x} cr2 {:x}\nxmm {:x?} mxcsr {:x}\nfpu {:x?}",
