@@ -8,7 +8,7 @@ use aero_cpu::bits::rflags;
 use aero_cpu::{
     Access, CpuBackend, CpuExit, CpuSignals, Exec, Platform, RunOutcome, Signal, Statistic, Vcpu,
 };
-use aero_interpreter::{Interpreter, execute_op};
+use aero_interpreter::{Interpreter, OpFlags, execute_op};
 
 use crate::frame::{Frame, JUMPS, Jump};
 use crate::heat::{Heat, Watch};
@@ -239,7 +239,9 @@ impl Jit {
                 self.engine().stats.interpreted += exec.retired - before;
                 continue;
             }
-            let held_off = exec.signals.word().load(Ordering::Relaxed) != 0;
+            // Generated code goes on while an interrupt waits for IF, but not for other signals.
+            let word = exec.signals.word().load(Ordering::Relaxed);
+            let held_off = word & !Signal::INTR.bits() != 0;
             if next == Next::Find && !held_off {
                 match self.enter(exec, mode, left)? {
                     Some(after) => {
@@ -338,7 +340,17 @@ impl Jit {
         let before = exec.retired;
         let ram = exec.platform.memory().ram().host_block().0.cast_const();
         let mut bridge =
-            Bridge { exec, frame, ram, store: &engine.store, before, left, assisted: 0, misses: 0 };
+            Bridge {
+                exec,
+                frame,
+                ram,
+                store: &engine.store,
+                mode,
+                before,
+                left,
+                assisted: 0,
+                misses: 0,
+            };
         let code = self.host.enter(slot, off as u32, &mut bridge);
         let (assisted, misses) = (bridge.assisted, bridge.misses);
         let code = code?;
@@ -358,7 +370,7 @@ impl Jit {
         Ok(Some(match exit {
             Exit::Elsewhere | Exit::Look => Next::Find,
             Exit::Interpret => Next::Interpret,
-            Exit::Pause if exec.signals.word().load(Ordering::Relaxed) != 0 => Next::Find,
+            Exit::Pause if has_events(exec) => Next::Find,
             Exit::Pause => Next::Finish,
         }))
     }
@@ -542,6 +554,7 @@ struct Bridge<'a, 'b> {
     /// Host offset 0.
     ram: *const u8,
     store: &'a Store,
+    mode: Mode,
     /// Instructions retired and left when generated code was entered.
     before: u64,
     left: i32,
@@ -587,15 +600,23 @@ impl Helpers for Bridge<'_, '_> {
         let frame = unsafe { &mut *self.frame };
         frame.give_flags(&mut exec.cpu.flags);
         let epoch = exec.cpu.translation_epoch();
+        let next = exec.cpu.rip.wrapping_add(op.len.into()) & exec.cpu.linear_mask();
         let boundary = execute_op(exec, &op);
         self.assisted += 1;
         frame.take_flags(&exec.cpu.flags);
-        if boundary || !exec.cpu.attention.is_empty() || epoch != exec.cpu.translation_epoch() {
-            let retired = exec.retired - self.before;
-            frame.left = self.left.wrapping_sub(retired as i32);
-            return Exit::Look as u32;
+        // An instruction that ends its block may have done nothing that matters here.
+        let plain = !boundary
+            || op.flags.contains(OpFlags::END)
+                && !exec.look
+                && exec.cpu.rip == next
+                && !has_events(exec)
+                && Mode::of(exec.cpu) == self.mode;
+        if plain && exec.cpu.attention.is_empty() && epoch == exec.cpu.translation_epoch() {
+            return 0;
         }
-        0
+        let retired = exec.retired - self.before;
+        frame.left = self.left.wrapping_sub(retired as i32);
+        Exit::Look as u32
     }
 }
 

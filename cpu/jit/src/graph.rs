@@ -28,6 +28,9 @@ pub struct Graph {
     pub loops: Vec<bool>,
     /// Blocks that are placed where the only edge to them is.
     pub inline: Vec<bool>,
+    /// How many instructions there are at most from each block to where the budget is looked at next:
+    /// a loop's header, the dispatch node, or outside.
+    pub longest: Vec<i32>,
     /// Edges that are not structured.
     dispatched_edges: Vec<(BlockId, BlockId)>,
     /// Position in reverse postorder; `usize::MAX` for what is not reached.
@@ -140,12 +143,21 @@ impl Graph {
                 merges[doms[node]].push(node);
             }
         }
+        let mut longest = vec![0; count];
+        for &node in order.iter().rev().filter(|node| **node != root) {
+            let after = successors(region, node)
+                .filter(|to| !dispatched_edges.contains(&(node, *to)) && !loops[*to])
+                .map(|to| longest[to])
+                .max();
+            longest[node] = region.blocks[node].insns.len() as i32 + after.unwrap_or(0);
+        }
         let reached = |block: usize| position[block] != usize::MAX;
         Self {
             dispatched: (0..count).filter(|b| is_dispatched[*b] && reached(*b)).collect(),
             merges,
             loops,
             inline: (0..count).map(|block| reached(block) && !merge(block)).collect(),
+            longest,
             dispatched_edges,
             order: position,
         }

@@ -196,6 +196,8 @@ pub fn find(
 /// How control leaves an instruction, as far as a region follows it.
 enum Flow {
     On,
+    /// On, if the interpreter finds that nothing has happened that would be in the way.
+    Check,
     End,
     Jump(i32),
     Branch(i32),
@@ -272,7 +274,11 @@ impl Finder<'_> {
                     off = next;
                     continue;
                 }
-                Flow::End => self.enter_later(next, depth),
+                Flow::Check if self.wanted(next) => {
+                    off = next;
+                    continue;
+                }
+                Flow::Check | Flow::End => self.enter_later(next, depth),
                 Flow::Jump(target) => self.follow_later(target, depth),
                 Flow::Branch(target) => {
                     self.follow_later(next, depth);
@@ -349,7 +355,8 @@ impl Finder<'_> {
                 at = insn.next();
                 match flow(insn) {
                     Flow::On => {}
-                    Flow::End => break End::Special,
+                    Flow::Check if insns.contains_key(&at) => {}
+                    Flow::Check | Flow::End => break End::Special,
                     Flow::Jump(target) => break End::Jump(to(target)),
                     Flow::Branch(target) => {
                         break End::Branch { taken: to(target), next: to(at) };
@@ -411,6 +418,7 @@ fn flow(insn: &Insn) -> Flow {
         }
     };
     match instr.flow_control() {
+        FlowControl::Next if !insn.op.flags.contains(OpFlags::INVALID) => Flow::Check,
         FlowControl::UnconditionalBranch if near => Flow::Jump(target),
         FlowControl::ConditionalBranch if near => Flow::Branch(target),
         FlowControl::Call if near => Flow::Call(target),

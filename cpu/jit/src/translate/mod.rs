@@ -18,7 +18,11 @@ mod memory;
 mod moves;
 mod region;
 mod registers;
+mod sse;
+#[cfg(test)]
+mod tests;
 mod x87;
+mod xmm;
 
 use aero_interpreter::Op;
 use wasm_encoder::{BranchHint, Function, InstructionSink, ValType};
@@ -132,7 +136,7 @@ pub fn translate(
 type Group = fn(&mut Translator<'_>, &Insn) -> bool;
 
 /// The commonest first. How control leaves a block is not theirs: see [`control`].
-const GROUPS: [Group; 3] = [moves::translate, integer::translate, x87::translate];
+const GROUPS: [Group; 4] = [moves::translate, integer::translate, sse::translate, x87::translate];
 
 /// A function while it is being written.
 pub struct Translator<'a> {
@@ -150,6 +154,7 @@ pub struct Translator<'a> {
     /// Locals of the general purpose registers that occur, and which of them the region changes.
     regs: [Option<u32>; 16],
     written: u16,
+    xmm: xmm::Xmm,
     /// RIP of the region's entry.
     base: u32,
     /// Instructions left of the budget, after all of the current block.
@@ -201,9 +206,10 @@ impl<'a> Translator<'a> {
             functions,
             first_site,
             ops: Vec::new(),
-            longest: region.len() as i32,
+            longest: graph.dispatched.iter().map(|b| graph.longest[*b]).max().unwrap_or(0),
             regs: [None; 16],
             written: 0,
+            xmm: xmm::Xmm::default(),
             base,
             left,
             flags_kind,
@@ -418,6 +424,7 @@ impl<'a> Translator<'a> {
     /// The function: everything.
     fn function(&mut self) {
         self.assign_registers();
+        self.assign_xmm();
         self.body();
     }
 

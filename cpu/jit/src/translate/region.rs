@@ -2,7 +2,8 @@
 
 use std::mem::offset_of;
 
-use aero_cpu::layout;
+use aero_cpu::bits::rflags;
+use aero_cpu::{Signal, layout};
 use wasm_encoder::ValType;
 
 use super::{Exit, Known, Translator};
@@ -46,17 +47,29 @@ impl Translator<'_> {
         self.load_flags();
     }
 
-    /// Leaves if there is a signal or the budget might not last: at `off`, or where the dispatch node
-    /// is about to go.
-    fn pause_if_due(&mut self, off: Option<i32>) {
-        let (left, longest) = (self.left, self.longest);
+    /// Leaves if there is a signal that can be taken or the budget might not last: at a block, or where
+    /// the dispatch node is about to go.
+    fn pause_if_due(&mut self, block: Option<BlockId>) {
+        let longest = match block {
+            Some(block) => self.graph.longest[block],
+            None => self.longest,
+        };
+        let left = self.left;
         let signals = at(self.addresses.signals);
+        let system = at(self.addresses.cpu + layout::FLAGS_SYSTEM as u32);
         self.code.op().local_get(left).i32_const(longest).i32_lt_s();
         self.code.op().i32_const(0).i32_load(signals).i32_or();
         self.code.if_(Hint::Unlikely);
+        // An interrupt waits for IF.
+        self.code.op().local_get(left).i32_const(longest).i32_lt_s();
+        self.code.op().i32_const(0).i32_load(signals);
+        self.code.op().i32_const(!Signal::INTR.bits() as i32).i32_and().i32_or();
+        self.code.op().i32_const(0).i32_load(system);
+        self.code.op().i32_const(rflags::IF as i32).i32_and().i32_or();
+        self.code.if_(Hint::None);
         let flags = self.flags;
-        match off {
-            Some(off) => self.leave(off, Exit::Pause, 0),
+        match block {
+            Some(block) => self.leave(self.region.blocks[block].off, Exit::Pause, 0),
             None => {
                 self.write_flags_kind();
                 self.push_dispatch_rip();
@@ -66,6 +79,7 @@ impl Translator<'_> {
             }
         }
         self.flags = flags;
+        self.code.end();
         self.code.end();
     }
 
@@ -140,7 +154,7 @@ impl Translator<'_> {
             self.write_flags_kind();
             self.flags = Known::Nothing;
             self.loop_labels[block] = Some(self.code.looped());
-            self.pause_if_due(Some(self.region.blocks[block].off));
+            self.pause_if_due(Some(block));
         }
         self.children(block, |t, _| t.block(block));
         if is_loop {
@@ -155,6 +169,7 @@ impl Translator<'_> {
         let insns = &region.blocks[block].insns;
         let count = insns.len() as i32;
         let left = self.left;
+        self.xmm.enter_block();
         if count != 0 {
             self.code.op().local_get(left).i32_const(count).i32_sub().local_set(left);
         }

@@ -72,6 +72,7 @@ impl Translator<'_> {
                 self.load_register(number);
             }
         }
+        self.load_xmm();
     }
 
     /// Stores everything that the region changes, and the record of the flags.
@@ -87,6 +88,7 @@ impl Translator<'_> {
             }
             self.code.op().i64_store(at(address));
         }
+        self.store_xmm();
         let frame = self.addresses.frame;
         let (kind, x, y) = (self.flags_kind, self.flags_x, self.flags_y);
         let field = |offset: usize| at(frame + offset as u32);
@@ -121,6 +123,7 @@ impl Translator<'_> {
                 changed |= 1 << number;
             }
         }
+        self.load_changed_xmm(insn, info.info(&insn.instr).used_registers());
         for number in 0..16 {
             if changed & 1 << number != 0 {
                 self.load_register(number);
@@ -213,7 +216,7 @@ impl Translator<'_> {
     }
 }
 
-fn writes(access: OpAccess) -> bool {
+pub(super) fn writes(access: OpAccess) -> bool {
     use OpAccess::*;
     matches!(access, Write | CondWrite | ReadWrite | ReadCondWrite)
 }
