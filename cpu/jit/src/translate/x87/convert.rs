@@ -48,7 +48,7 @@ impl Translator<'_> {
     }
 
     /// From what was read to a register's value. Denormals, infinities and NaNs are for `cold`.
-    pub(super) fn from_raw(
+    pub(super) fn widen_raw(
         &mut self,
         format: Format,
         raw: &Temp,
@@ -58,14 +58,14 @@ impl Translator<'_> {
     ) {
         let (m, e) = (mantissa.index, sign_exponent.index);
         match format {
-            Format::Single => self.from_ieee(&SINGLE, raw, m, e, cold),
-            Format::Double => self.from_ieee(&DOUBLE, raw, m, e, cold),
-            Format::Word | Format::Dword | Format::Qword => self.from_integer_x87(raw.index, m, e),
+            Format::Single => self.widen_ieee(&SINGLE, raw, m, e, cold),
+            Format::Double => self.widen_ieee(&DOUBLE, raw, m, e, cold),
+            Format::Word | Format::Dword | Format::Qword => self.widen_integer(raw.index, m, e),
             Format::Extended => unreachable!("loaded as it is"),
         }
     }
 
-    fn from_ieee(&mut self, format: &Ieee, raw: &Temp, m: u32, e: u32, cold: Label) {
+    fn widen_ieee(&mut self, format: &Ieee, raw: &Temp, m: u32, e: u32, cold: Label) {
         let raw = raw.index;
         let bits = format.fraction_bits + format.exponent_bits;
         let mut op = self.code.op();
@@ -90,7 +90,7 @@ impl Translator<'_> {
     }
 
     /// From an integer in a local.
-    pub(super) fn from_integer_x87(&mut self, value: u32, m: u32, e: u32) {
+    pub(super) fn widen_integer(&mut self, value: u32, m: u32, e: u32) {
         let magnitude = self.code.temp(ValType::I64);
         let shift = self.code.temp(ValType::I64);
         let mut op = self.code.op();
@@ -108,7 +108,7 @@ impl Translator<'_> {
 
     /// From a register's value to `bits` as they are stored, with what to report in `report`. What is
     /// not a normal number or zero in the format is for `cold`.
-    pub(super) fn to_raw(
+    pub(super) fn narrow_raw(
         &mut self,
         format: Format,
         truncate: bool,
@@ -117,10 +117,10 @@ impl Translator<'_> {
         cold: Label,
     ) {
         match format {
-            Format::Single => self.to_ieee(&SINGLE, (m, e), bits.index, report.index, cold),
-            Format::Double => self.to_ieee(&DOUBLE, (m, e), bits.index, report.index, cold),
+            Format::Single => self.narrow_ieee(&SINGLE, (m, e), bits.index, report.index, cold),
+            Format::Double => self.narrow_ieee(&DOUBLE, (m, e), bits.index, report.index, cold),
             Format::Word | Format::Dword | Format::Qword => {
-                self.to_integer_x87((m, e), truncate, bits, report, cold);
+                self.round_integer((m, e), truncate, bits, report, cold);
                 let mut op = self.code.op();
                 match format {
                     Format::Word => op.local_get(bits.index).i64_extend16_s(),
@@ -135,7 +135,7 @@ impl Translator<'_> {
     }
 
     /// From a register's value to an integer of 62 bits at most.
-    pub(super) fn to_integer_x87(
+    pub(super) fn round_integer(
         &mut self,
         (m, e): (u32, u32),
         truncate: bool,
@@ -160,7 +160,14 @@ impl Translator<'_> {
         op.local_set(report.index);
     }
 
-    fn to_ieee(&mut self, format: &Ieee, (m, e): (u32, u32), bits: u32, report: u32, cold: Label) {
+    fn narrow_ieee(
+        &mut self,
+        format: &Ieee,
+        (m, e): (u32, u32),
+        bits: u32,
+        report: u32,
+        cold: Label,
+    ) {
         let drop = 63 - format.fraction_bits;
         let top = format.fraction_bits + format.exponent_bits;
         let rest = self.code.temp(ValType::I64);
@@ -197,7 +204,7 @@ impl Translator<'_> {
         self.code.free(up);
     }
 
-    /// Writes what [`to_raw`](Self::to_raw) gave.
+    /// Writes what [`narrow_raw`](Self::narrow_raw) gave.
     pub(super) fn store_raw(&mut self, insn: &Insn, offset: &Temp, format: Format, bits: &Temp) {
         self.push_place_at(&insn.instr, offset, format.bytes(), Access::Write);
         let ram = at(self.ram());

@@ -151,10 +151,10 @@ impl Translator<'_> {
         let sign_exponent = self.code.temp(ValType::I32);
         if matches!(format, Format::Single | Format::Double) {
             self.usually(insn, Some((position, &mantissa, &sign_exponent)), |t, cold| {
-                t.from_raw(format, &raw, &mantissa, &sign_exponent, cold);
+                t.widen_raw(format, &raw, &mantissa, &sign_exponent, cold);
             });
         } else {
-            self.from_integer_x87(raw.index, mantissa.index, sign_exponent.index);
+            self.widen_integer(raw.index, mantissa.index, sign_exponent.index);
         }
         self.code.free(raw);
         self.note_data(&insn.instr, offset);
@@ -204,7 +204,7 @@ impl Translator<'_> {
             if matches!(format, Format::Single | Format::Double) {
                 t.check_rounding(cold);
             }
-            t.to_raw(format, truncate, parts, (&bits, &report), cold);
+            t.narrow_raw(format, truncate, parts, (&bits, &report), cold);
             t.store_raw(insn, &offset, format, &bits);
             t.get(&report);
             t.report();
@@ -239,7 +239,7 @@ impl Translator<'_> {
             let mantissa = self.code.temp(ValType::I64);
             let sign_exponent = self.code.temp(ValType::I32);
             self.usually(insn, result, |t, cold| {
-                t.from_raw(format, &raw, &mantissa, &sign_exponent, cold);
+                t.widen_raw(format, &raw, &mantissa, &sign_exponent, cold);
                 usual(t, (mantissa.index, sign_exponent.index), cold);
             });
             for temp in [raw, mantissa, sign_exponent] {
@@ -361,8 +361,8 @@ impl Translator<'_> {
         let sign_exponent = self.code.temp(ValType::I32);
         let a = (first.mantissa.index, first.sign_exponent.index);
         self.usually(insn, Some((position, &mantissa, &sign_exponent)), |t, cold| {
-            t.to_integer_x87(a, false, &integer, &report, cold);
-            t.from_integer_x87(integer.index, mantissa.index, sign_exponent.index);
+            t.round_integer(a, false, &integer, &report, cold);
+            t.widen_integer(integer.index, mantissa.index, sign_exponent.index);
             // Zero keeps the sign.
             let e = sign_exponent.index;
             t.code.op().local_get(a.1).i32_const(0x8000).i32_and();
