@@ -12,21 +12,21 @@ impl Translator<'_> {
     pub(super) fn sse_convert(&mut self, insn: &Insn) -> bool {
         use Float::{Double, Single};
         match insn.instr.code() {
-            C::Cvtsi2sd_xmm_rm32 => self.convert_integer(insn, Size::Dword, Double),
-            C::Cvtsi2sd_xmm_rm64 => self.convert_integer(insn, Size::Qword, Double),
-            C::Cvtsi2ss_xmm_rm32 => self.convert_integer(insn, Size::Dword, Single),
-            C::Cvtsi2ss_xmm_rm64 => self.convert_integer(insn, Size::Qword, Single),
+            C::Cvtsi2sd_xmm_rm32 => self.scalar_of_integer(insn, Size::Dword, Double),
+            C::Cvtsi2sd_xmm_rm64 => self.scalar_of_integer(insn, Size::Qword, Double),
+            C::Cvtsi2ss_xmm_rm32 => self.scalar_of_integer(insn, Size::Dword, Single),
+            C::Cvtsi2ss_xmm_rm64 => self.scalar_of_integer(insn, Size::Qword, Single),
             C::Cvttsd2si_r32_xmmm64 | C::Cvttsd2si_r64_xmmm64 => {
-                self.round_to_integer(insn, Double, false)
+                self.integer_of_scalar(insn, Double, false)
             }
             C::Cvttss2si_r32_xmmm32 | C::Cvttss2si_r64_xmmm32 => {
-                self.round_to_integer(insn, Single, false)
+                self.integer_of_scalar(insn, Single, false)
             }
             C::Cvtsd2si_r32_xmmm64 | C::Cvtsd2si_r64_xmmm64 => {
-                self.round_to_integer(insn, Double, true)
+                self.integer_of_scalar(insn, Double, true)
             }
             C::Cvtss2si_r32_xmmm32 | C::Cvtss2si_r64_xmmm32 => {
-                self.round_to_integer(insn, Single, true)
+                self.integer_of_scalar(insn, Single, true)
             }
             C::Cvtss2sd_xmm_xmmm32 => self.widen_float(insn),
             C::Cvtsd2ss_xmm_xmmm64 => self.narrow_float(insn),
@@ -43,7 +43,7 @@ impl Translator<'_> {
         true
     }
 
-    fn convert_integer(&mut self, insn: &Insn, size: Size, float: Float) {
+    fn scalar_of_integer(&mut self, insn: &Insn, size: Size, float: Float) {
         let to = self.xmm_operand(&insn.instr, 0).expect("a register");
         // Doubles have all integers of 32 bits.
         let exact = size == Size::Dword && float == Float::Double;
@@ -88,7 +88,7 @@ impl Translator<'_> {
         self.code.free(value);
     }
 
-    fn round_to_integer(&mut self, insn: &Insn, float: Float, rounds: bool) {
+    fn integer_of_scalar(&mut self, insn: &Insn, float: Float, rounds: bool) {
         let register = insn.instr.op0_register();
         let (_, size, _) = gpr(register).expect("a general purpose register");
         self.begin_float();
