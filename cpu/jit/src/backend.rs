@@ -339,18 +339,17 @@ impl Jit {
         }
         let before = exec.retired;
         let ram = exec.platform.memory().ram().host_block().0.cast_const();
-        let mut bridge =
-            Bridge {
-                exec,
-                frame,
-                ram,
-                store: &engine.store,
-                mode,
-                before,
-                left,
-                assisted: 0,
-                misses: 0,
-            };
+        let mut bridge = Bridge {
+            exec,
+            frame,
+            ram,
+            store: &engine.store,
+            mode,
+            before,
+            left,
+            assisted: 0,
+            misses: 0,
+        };
         let code = self.host.enter(slot, off as u32, &mut bridge);
         let (assisted, misses) = (bridge.assisted, bridge.misses);
         let code = code?;
@@ -382,7 +381,7 @@ impl Jit {
         if let Some((times, hot)) = engine.rewritten.get_mut(&page) {
             // Code that is rewritten again and again is worth less each time.
             *hot += 1;
-            if *hot < 1 << (*times).min(16) {
+            if *hot < 1 << (*times).min(self.settings.rewrites.min(31)) {
                 return Ok(());
             }
             *hot = 0;

@@ -9,12 +9,28 @@ pub struct Settings {
     pub optimize_threshold: u32,
     /// Bytes of WebAssembly that are kept at most; the regions least used go first.
     pub code_bytes: u64,
+    /// Code in a page whose code was rewritten n times has to be hot 2ⁿ times before it is translated
+    /// again; n counts up to this.
+    pub rewrites: u32,
     /// Whether modules are made on a thread of their own, if the host has one.
     pub background: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { threshold: 200, optimize_threshold: 2000, code_bytes: 64 << 20, background: true }
+        Self {
+            threshold: 200,
+            optimize_threshold: 2000,
+            code_bytes: 64 << 20,
+            rewrites: 16,
+            background: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Everything is translated before it is executed, however often it is rewritten: for tests.
+    pub fn eager() -> Self {
+        Self { threshold: 1, rewrites: 0, background: false, ..Self::default() }
     }
 }

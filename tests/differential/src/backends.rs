@@ -5,14 +5,26 @@ use aero_cpu::CpuBackend;
 use aero_interpreter::Interpreter;
 
 /// Names of all backends.
-pub const NAMES: &[&str] = &["interpreter"];
+pub const NAMES: &[&str] = &[
+    "interpreter",
+    #[cfg(feature = "jit")]
+    "jit",
+];
 /// The environment variable that says which to run if the command line does not.
 pub const VARIABLE: &str = "AERO_CPU_BACKEND";
 
 /// A new backend of this name, for a machine with this memory.
-pub fn backend(name: &str, _ram: &GuestRam) -> Option<Box<dyn CpuBackend>> {
+pub fn backend(name: &str, ram: &GuestRam) -> Option<Box<dyn CpuBackend>> {
+    let _ = ram;
     match name {
         "interpreter" => Some(Box::new(Interpreter::new())),
+        #[cfg(feature = "jit")]
+        "jit" => {
+            // Everything is translated before it is executed for the first time.
+            let settings = aero_jit::Settings::eager();
+            let host = aero_jit::WasmtimeHost::new(ram).expect("the memory is small");
+            Some(Box::new(aero_jit::Jit::new(Box::new(host), settings)))
+        }
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 //! pages at the same addresses. Each case runs at privilege level 3 and ends with an exception, whose
 //! handler halts; its frame on the kernel's stack and the registers are what the case left.
 
-use aero_bus::PAGE_SIZE;
+use aero_bus::{PAGE_SIZE, Placed};
 use aero_cpu::bits::{cr0, cr4};
 use aero_cpu::testing::TestPlatform;
 use aero_cpu::{
@@ -43,7 +43,7 @@ const INT3: u8 = 0xcc;
 pub struct Machine {
     platform: TestPlatform,
     signals: CpuSignals,
-    cpu: Vcpu,
+    cpu: Placed<Vcpu>,
     backend: Box<dyn CpuBackend>,
     baseline: Box<[u64; IMAGE_WORDS]>,
 }
@@ -58,11 +58,12 @@ impl Machine {
         let model = CpuModel::named(CpuModel::NAMES[0]).expect("the default model");
         let mut platform = TestPlatform::new();
         platform.budget = BUDGET;
-        let backend = backend(name, platform.map.ram())?;
+        let ram = platform.map.ram().clone();
+        let backend = backend(name, &ram)?;
         let mut machine = Self {
             platform,
-            signals: CpuSignals::new(),
-            cpu: Vcpu::new(0, model),
+            signals: CpuSignals::placed(&ram).expect("there is room for a word"),
+            cpu: Vcpu::placed(&ram, 0, model).expect("there is room for a processor"),
             backend,
             baseline: baseline(),
         };
@@ -133,7 +134,7 @@ impl Machine {
 
     /// Puts the processor into long mode, as Linux has it.
     fn start(&mut self) {
-        let cpu = &mut self.cpu;
+        let cpu = &mut *self.cpu;
         cpu.reset();
         cpu.set_long_mode(KERNEL, PML4, selector::KERNEL_CODE, selector::KERNEL_DATA);
         cpu.cr0 |= cr0::AM | cr0::MP | cr0::NE | cr0::WP;
@@ -159,7 +160,7 @@ impl Machine {
         let room = (CODE_PAGES * PAGE).saturating_sub(first);
         let code = &input.code()[..input.code().len().min(room)];
         self.platform.map.write(CODE_AT + first as u64, code);
-        let cpu = &mut self.cpu;
+        let cpu = &mut *self.cpu;
         cpu.set_activity(Activity::Running);
         let long = input.bits == 64;
         for which in SegReg::ALL {

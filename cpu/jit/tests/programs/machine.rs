@@ -114,11 +114,6 @@ impl Machine {
     }
 }
 
-/// Everything is translated at once.
-pub fn eager() -> Settings {
-    Settings { threshold: 1, background: false, ..Settings::default() }
-}
-
 /// Assembles a program that ends with HLT.
 pub fn assemble(
     bits: Bits,
@@ -137,7 +132,7 @@ pub fn both(bits: Bits, program: impl FnOnce(&mut CodeAssembler) -> Result<(), I
     let by_interpreter = expected.run(&mut Interpreter::new());
     assert_eq!(by_interpreter.exit, CpuExit::Halted, "the program ends");
     let mut machine = Machine::new(bits, &code);
-    let mut jit = machine.jit(eager());
+    let mut jit = machine.jit(Settings::eager());
     let by_jit = machine.run(&mut jit);
     assert_eq!(machine.state(), expected.state(), "{bits:?}");
     assert_eq!(by_jit, by_interpreter, "{bits:?}");

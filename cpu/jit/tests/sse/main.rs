@@ -14,7 +14,7 @@ use aero_cpu::bits::cr4;
 use aero_interpreter::Interpreter;
 use iced_x86::code_asm::*;
 use iced_x86::{Code, IcedError};
-use machine::{Bits, Machine, assemble, eager};
+use machine::{Bits, Machine, assemble};
 use random::Random;
 
 /// Where programs are.
@@ -53,7 +53,7 @@ fn compare(code: &[u8], prepare: impl Fn(&mut Machine), what: &str) -> Report {
     assert_eq!(by_interpreter.exit, CpuExit::Halted, "{what}: the program ends");
     let mut machine = with_sse(code);
     prepare(&mut machine);
-    let mut jit = machine.jit(eager());
+    let mut jit = machine.jit(aero_jit::Settings::eager());
     let by_jit = machine.run(&mut jit);
     assert_eq!(machine.state(), expected.state(), "{what}");
     assert_eq!(by_jit, by_interpreter, "{what}");

@@ -10,7 +10,7 @@ mod speed;
 
 use aero_bus::vm_memory::{Bytes, GuestAddress};
 use aero_interpreter::Interpreter;
-use machine::{Bits, Machine, eager};
+use machine::{Bits, Machine};
 
 /// Where programs have their data.
 const DATA: u32 = 0x30_0000;
@@ -24,7 +24,7 @@ fn compare(bits: Bits, code: &[u8], data: &[u8], name: &str) -> (u64, u64) {
         machine.cpu.cr4 |= 1 << 9;
         let mut counts = (0, 0);
         let outcome = if jit {
-            let mut backend = machine.jit(eager());
+            let mut backend = machine.jit(aero_jit::Settings::eager());
             let outcome = machine.run(&mut backend);
             let stats = backend.stats();
             counts = (stats.translated, stats.assisted);
