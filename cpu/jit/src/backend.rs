@@ -222,7 +222,8 @@ impl Jit {
                 if let Some(exit) = exec.service_events() {
                     return Ok(exit);
                 }
-                stepping = !exec.cpu.attention.is_empty();
+                // Of several signals one is taken; the next one's turn is after one more instruction.
+                stepping = !exec.cpu.attention.is_empty() || has_events(exec);
             }
             let left = exec.budget.saturating_sub(exec.retired);
             if left == 0 {
@@ -603,13 +604,14 @@ impl Helpers for Bridge<'_, '_> {
         let boundary = execute_op(exec, &op);
         self.assisted += 1;
         frame.take_flags(&exec.cpu.flags);
-        // An instruction that ends its block may have done nothing that matters here.
-        let plain = !boundary
+        // An instruction that ends its block may have done nothing that matters here. A repeated one may
+        // have to go on where it stopped.
+        let quiet = !boundary
             || op.flags.contains(OpFlags::END)
                 && !exec.look
-                && exec.cpu.rip == next
                 && !has_events(exec)
                 && Mode::of(exec.cpu) == self.mode;
+        let plain = quiet && exec.cpu.rip == next;
         if plain && exec.cpu.attention.is_empty() && epoch == exec.cpu.translation_epoch() {
             return 0;
         }
