@@ -3,11 +3,9 @@
 /// When code is translated, and how much of it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How often a block is interpreted before a small region round it is translated.
+    /// How often a block is interpreted before the region round it is translated.
     pub threshold: u32,
-    /// How often a block is interpreted, or a small region entered, before a large region is made.
-    pub optimize_threshold: u32,
-    /// Bytes of WebAssembly that are kept at most; the regions least used go first.
+    /// Bytes of WebAssembly that are kept at most; the oldest regions go first.
     pub code_bytes: u64,
     /// Code in a page whose code was rewritten n times has to be hot 2ⁿ times before it is translated
     /// again; n counts up to this.
@@ -18,13 +16,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            threshold: 200,
-            optimize_threshold: 2000,
-            code_bytes: 64 << 20,
-            rewrites: 16,
-            background: true,
-        }
+        Self { threshold: 200, code_bytes: 64 << 20, rewrites: 16, background: true }
     }
 }
 

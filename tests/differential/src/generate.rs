@@ -131,9 +131,11 @@ impl Generator {
         let instruction = decode(&input);
         let code = instruction.code();
         if instruction.is_invalid() {
-            // LOCK before MOV from and to control registers: as above.
+            // LOCK before MOV from and to control registers: as above. VMCALL and VMMCALL with
+            // prefixes: a hypervisor under the host answers them, with #GP where there is no such
+            // instruction.
             let opcode = &bytes[prefixes(&bytes, bits).len()..];
-            if matches!(opcode, [0x0f, 0x20 | 0x22, ..]) {
+            if matches!(opcode, [0x0f, 0x20 | 0x22, ..] | [0x0f, 0x01, 0xc1 | 0xd9, ..]) {
                 return None;
             }
         } else {

@@ -109,8 +109,6 @@ pub enum Backend {
 pub struct JitSection {
     /// How often a block is interpreted before it is translated.
     pub threshold: Bounded<1, 1_000_000>,
-    /// How often it is executed before it is translated with all that belongs to it.
-    pub optimize_threshold: Bounded<1, 1_000_000_000>,
     /// How much code is kept.
     pub code_bytes: CodeSize,
     /// Whether translating has a thread of its own.
@@ -122,9 +120,9 @@ impl JitSection {
     pub fn settings(&self) -> aero_jit::Settings {
         aero_jit::Settings {
             threshold: self.threshold.0 as u32,
-            optimize_threshold: self.optimize_threshold.0 as u32,
             code_bytes: self.code_bytes.0,
             background: self.background,
+            ..aero_jit::Settings::default()
         }
     }
 }
@@ -134,7 +132,6 @@ impl Default for JitSection {
         let settings = aero_jit::Settings::default();
         Self {
             threshold: Bounded(settings.threshold.into()),
-            optimize_threshold: Bounded(settings.optimize_threshold.into()),
             code_bytes: CodeSize(settings.code_bytes),
             background: settings.background,
         }
