@@ -260,6 +260,12 @@ impl Jit {
             }
             if let Some(host) = hot {
                 self.translate(exec, mode, host)?;
+                self.keep_up(exec)?;
+                // What cannot be translated, or not at once, is interpreted all the same.
+                next = match self.enter(exec, mode, left)? {
+                    Some(after) => after,
+                    None => Next::Interpret,
+                };
             }
         }
     }
@@ -301,6 +307,7 @@ impl Jit {
             mode,
             threshold: self.settings.threshold.clamp(1, 0x7fff) as u16,
             skip,
+            first: true,
             hot: None,
         };
         let before = exec.retired;

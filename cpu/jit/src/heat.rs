@@ -48,6 +48,8 @@ pub struct Watch<'a> {
     pub threshold: u16,
     /// The next block is executed in any case.
     pub skip: bool,
+    /// The next block is executed if it is not hot: what there is for it cannot be entered now.
+    pub first: bool,
     /// The block it stopped at is hot.
     pub hot: Option<u64>,
 }
@@ -56,10 +58,11 @@ impl Observer for Watch<'_> {
     #[inline(always)]
     fn stop_before(&mut self, host_offset: u64, _code_bits: u32) -> bool {
         let count = &mut self.heat.counts[Heat::index(host_offset)];
+        let first = std::mem::replace(&mut self.first, false);
         if std::mem::replace(&mut self.skip, false) {
             return false;
         }
-        if *count & ENTRY != 0 && self.store.find(host_offset, self.mode).is_some() {
+        if !first && *count & ENTRY != 0 && self.store.find(host_offset, self.mode).is_some() {
             return true;
         }
         *count += 1;
