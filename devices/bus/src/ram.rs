@@ -113,7 +113,7 @@ impl PageVersions {
         if old & Self::HAS_CODE != 0 {
             word.fetch_and(!Self::HAS_CODE, Ordering::AcqRel);
             let number = self.counts.code_writes.fetch_add(1, Ordering::AcqRel);
-            let entry = offset / PAGE_SIZE | number << PAGE_NUMBER_BITS;
+            let entry = (offset / PAGE_SIZE) | (number << PAGE_NUMBER_BITS);
             self.counts.written[(number % RECENT_WRITES) as usize].store(entry, Ordering::Release);
         }
     }
