@@ -15,7 +15,7 @@ use crate::heat::{Heat, Watch};
 use crate::host::{CodeHost, Helpers, HostError, MemoryShape};
 use crate::maker::{Made, Maker, Order};
 use crate::mode::{MAX_CPUS, Mode};
-use crate::region::{self, CodePlace, CodeView, Extent, Region};
+use crate::region::{self, CodePlace, CodeView, Extent, Page, Region};
 use crate::stats::Stats;
 use crate::store::{Installed, RegionId, Store};
 use crate::translate::{Addresses, Exit, Functions};
@@ -131,7 +131,7 @@ impl Jit {
         if cpu.index >= MAX_CPUS {
             return Err(HostError(format!("there may be {MAX_CPUS} processors at most")));
         }
-        let frame = ram.place(Frame::new()).map_err(|e| HostError(e.to_string()))?;
+        let frame = ram.place(Frame::default()).map_err(|e| HostError(e.to_string()))?;
         let host = &self.host;
         let address = |what: &str, pointer: *const u8| {
             host.address_of(pointer)
@@ -243,14 +243,12 @@ impl Jit {
             // Generated code goes on while an interrupt waits for IF, but not for other signals.
             let word = exec.signals.word().load(Ordering::Relaxed);
             let held_off = word & !Signal::INTR.bits() != 0;
-            if next == Next::Find && !held_off {
-                match self.enter(exec, mode, left)? {
-                    Some(after) => {
-                        next = after;
-                        continue;
-                    }
-                    None => {}
-                }
+            if next == Next::Find
+                && !held_off
+                && let Some(after) = self.enter(exec, mode, left)?
+            {
+                next = after;
+                continue;
             }
             let most = if held_off { left.min(HELD_OFF) } else { left };
             let skip = next != Next::Find || held_off;
@@ -648,7 +646,7 @@ struct View<'a, 'b> {
 }
 
 impl CodeView for View<'_, '_> {
-    fn page(&mut self, delta: u64) -> Option<(CodePlace, Box<[u8; PAGE_SIZE as usize]>)> {
+    fn page(&mut self, delta: u64) -> Option<(CodePlace, Page)> {
         let linear = self.page.wrapping_add(delta) & self.exec.cpu.linear_mask();
         let host = self.exec.fetch_code_page(linear).ok()?.host_offset?;
         // Before the bytes are read, so that a store in between is seen.

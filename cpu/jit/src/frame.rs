@@ -48,9 +48,9 @@ pub struct Frame {
     pub jumps: [Jump; JUMPS],
 }
 
-impl Frame {
+impl Default for Frame {
     /// Knows no jumps.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             left: 0,
             flags_kind: 0,
@@ -61,7 +61,9 @@ impl Frame {
             jumps: [Jump::NONE; JUMPS],
         }
     }
+}
 
+impl Frame {
     /// Takes the arithmetic flags over from the processor.
     pub fn take_flags(&mut self, flags: &Flags) {
         self.flags_kind = 0;

@@ -99,7 +99,7 @@ impl Graph {
                 for &header in &headers {
                     let inside =
                         |other: &usize| *other != header && dominates(&doms, *other, header);
-                    if !is_dispatched[header] && !headers.iter().any(|other| inside(other)) {
+                    if !is_dispatched[header] && !headers.iter().any(inside) {
                         is_dispatched[header] = true;
                         changed = true;
                     }

@@ -95,12 +95,7 @@ impl Mode {
         self.code_bits() != 16 && self.is_flat() && self.is_stack_wide()
     }
 
-    /// A number below 2^15.
-    pub fn bits(self) -> u16 {
-        self.0
-    }
-
-    /// A mode for tests: flat, with everything on.
+    /// A mode for what no processor runs: flat, with everything on.
     pub fn flat(code_bits: u32, user: bool) -> Self {
         let code = if code_bits == 64 { CODE_64 } else { CODE_32 };
         Self(code | FLAT | STACK_WIDE | SSE | X87 | if user { USER } else { 0 })

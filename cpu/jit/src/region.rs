@@ -28,6 +28,9 @@ pub struct CodePlace {
     pub version: u32,
 }
 
+/// The bytes of a page.
+pub type Page = Box<[u8; PAGE_SIZE as usize]>;
+
 /// An instruction of a region.
 #[derive(Clone, Copy)]
 pub struct Insn {
@@ -120,7 +123,7 @@ impl Region {
 /// The code that a region is made of.
 pub trait CodeView {
     /// The page at `delta` (a multiple of the page size, wrapping) from the entry's page.
-    fn page(&mut self, delta: u64) -> Option<(CodePlace, Box<[u8; PAGE_SIZE as usize]>)>;
+    fn page(&mut self, delta: u64) -> Option<(CodePlace, Page)>;
     /// Whether a block that starts at this host offset has been executed.
     fn executed(&self, host: u64) -> bool;
 }
@@ -143,7 +146,7 @@ struct Finder<'a> {
     extent: Extent,
     /// The entry's offset in its page.
     start: u64,
-    pages: HashMap<u64, Option<(CodePlace, Box<[u8; PAGE_SIZE as usize]>)>>,
+    pages: HashMap<u64, Option<(CodePlace, Page)>>,
     insns: BTreeMap<i32, Insn>,
     leaders: BTreeSet<i32>,
     entries: BTreeSet<i32>,

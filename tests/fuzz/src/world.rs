@@ -187,7 +187,7 @@ impl Platform for World {
 
     fn mmio_write(&mut self, retired: u64, address: u64, data: &[u8]) {
         self.note(mix(value(data)), retired, address);
-        if address < ROM || address >= ROM + ROM_LEN {
+        if !(ROM..ROM + ROM_LEN).contains(&address) {
             self.act(retired, address);
         }
     }
