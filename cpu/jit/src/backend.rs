@@ -216,6 +216,7 @@ enum Next {
 impl Jit {
     fn execute(&mut self, exec: &mut Exec<'_>) -> Result<CpuExit, HostError> {
         let mut next = Next::Find;
+        let mut tried = false;
         loop {
             let mut stepping = !exec.cpu.attention.is_empty();
             if stepping || has_events(exec) {
@@ -251,19 +252,15 @@ impl Jit {
                 continue;
             }
             let most = if held_off { left.min(HELD_OFF) } else { left };
-            let skip = next != Next::Find || held_off;
+            // What was hot just now and still cannot be entered is interpreted all the same.
+            let skip = next != Next::Find || held_off || tried;
             let hot = self.interpret(exec, mode, most, skip);
             if next != Next::Finish {
                 next = Next::Find;
             }
+            tried = hot.is_some();
             if let Some(host) = hot {
                 self.translate(exec, mode, host)?;
-                self.keep_up(exec)?;
-                // What cannot be translated, or not at once, is interpreted all the same.
-                next = match self.enter(exec, mode, left)? {
-                    Some(after) => after,
-                    None => Next::Interpret,
-                };
             }
         }
     }
