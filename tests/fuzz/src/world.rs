@@ -58,6 +58,8 @@ impl Effect {
 }
 
 pub(crate) struct World {
+    /// Accesses are written out. Asked once: a guest can make a million of them in one instruction.
+    trace: bool,
     pub map: MemoryMap,
     pub signals: Arc<CpuSignals>,
     /// Instructions retired by the runs before this one.
@@ -90,6 +92,7 @@ impl World {
             .expect("nothing is there yet");
         map.map_direct("rom", ROM, ROM_LEN, mapping).expect("nothing is there yet");
         Self {
+            trace: std::env::var_os("AERO_FUZZ_TRACE").is_some(),
             map,
             signals: Arc::new(CpuSignals::new()),
             before: 0,
@@ -131,7 +134,7 @@ impl World {
 
     fn note(&mut self, what: u64, retired: u64, address: u64) {
         self.accesses += 1;
-        if std::env::var_os("AERO_FUZZ_TRACE").is_some() {
+        if self.trace {
             eprintln!("    access at {}: {what:x} {address:x}", self.before + retired);
         }
         let when = self.before + retired;
