@@ -1,5 +1,7 @@
 //! What happens between instructions: signals, debug traps, and what holds them off.
 
+use std::sync::atomic::Ordering;
+
 use crate::bits::rflags;
 use crate::exception::vector;
 use crate::exec::Exec;
@@ -12,6 +14,13 @@ use crate::{CpuExit, Exception, Signal};
 const DR6_SINGLE_STEP: u64 = 1 << 14;
 
 impl Exec<'_> {
+    /// Whether a signal is there that may be taken now: an interrupt waits for IF.
+    #[inline(always)]
+    pub fn has_events(&self) -> bool {
+        let word = self.signals.word().load(Ordering::Relaxed);
+        word != 0 && (word != Signal::INTR.bits() || self.cpu.flags.has(rflags::IF))
+    }
+
     /// Takes signals and pending debug events at an instruction boundary, in the order of SDM Vol. 3,
     /// table 6-2. `None`: execute the instruction at `cpu.rip`, which may have changed. `Some`: leave
     /// the run loop. Of several interrupts one is taken, and the next one not before one more

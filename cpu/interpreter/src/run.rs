@@ -3,10 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use aero_bus::{PAGE_SIZE, PageVersions};
-use aero_cpu::bits::rflags;
 use aero_cpu::{
-    CpuBackend, CpuExit, CpuSignals, Exception, Exec, ExecResult, Platform, RunOutcome, Signal,
-    Vcpu,
+    CpuBackend, CpuExit, CpuSignals, Exception, Exec, ExecResult, Platform, RunOutcome, Vcpu,
 };
 
 use crate::cache::{Cache, Key, MAX_INSTRUCTION, decode_one};
@@ -29,7 +27,7 @@ pub trait Observer {
 }
 
 /// Lets everything go on.
-struct Indifferent;
+pub struct Indifferent;
 
 impl Observer for Indifferent {
     #[inline(always)]
@@ -122,7 +120,7 @@ impl Interpreter {
                     Some(part) => (part, false),
                     None => (ops, true),
                 };
-                if run_ops(exec, ops) == Row::Boundary || !whole || has_events(exec) {
+                if run_ops(exec, ops) == Row::Boundary || !whole || exec.has_events() {
                     return Ok(());
                 }
             }
@@ -212,13 +210,6 @@ fn missing_bytes(exec: &mut Exec<'_>, rip: u64) -> Exception {
     exec.fetch_bytes(rip, &mut byte).err().unwrap_or(Exception::gp(0))
 }
 
-/// Whether a signal is there that may be taken now: an interrupt waits for IF.
-#[inline(always)]
-fn has_events(exec: &Exec<'_>) -> bool {
-    let word = exec.signals.word().load(Ordering::Relaxed);
-    word != 0 && (word != Signal::INTR.bits() || exec.cpu.flags.has(rflags::IF))
-}
-
 impl CpuBackend for Interpreter {
     fn run(
         &mut self,
@@ -229,12 +220,12 @@ impl CpuBackend for Interpreter {
         let mut exec = Exec::new(cpu, signals, platform);
         loop {
             let mut stepping = !exec.cpu.attention.is_empty();
-            if stepping || has_events(&exec) {
+            if stepping || exec.has_events() {
                 if let Some(exit) = exec.service_events() {
                     return RunOutcome { retired: exec.retired, exit };
                 }
                 // Of several signals one is taken; the next one's turn is after one more instruction.
-                stepping = !exec.cpu.attention.is_empty() || has_events(&exec);
+                stepping = !exec.cpu.attention.is_empty() || exec.has_events();
             }
             let left = exec.budget.saturating_sub(exec.retired);
             if left == 0 {

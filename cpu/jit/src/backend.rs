@@ -4,18 +4,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use aero_bus::{GuestRam, PAGE_SIZE, Placed};
-use aero_cpu::bits::rflags;
 use aero_cpu::{
     Access, CpuBackend, CpuExit, CpuSignals, Exec, Platform, RunOutcome, Signal, Statistic, Vcpu,
 };
-use aero_interpreter::{Interpreter, OpFlags, execute_op};
+use aero_interpreter::{Indifferent, Interpreter, OpFlags, execute_op};
 
 use crate::frame::{Frame, JUMPS, Jump};
 use crate::heat::{Heat, Watch};
 use crate::host::{CodeHost, Helpers, HostError, MemoryShape};
 use crate::maker::{Made, Maker, Order};
 use crate::mode::{MAX_CPUS, Mode};
-use crate::region::{self, CodePlace, CodeView, Extent, Page, Region};
+use crate::region::{self, CodePlace, CodeView, Extent, Page};
 use crate::stats::Stats;
 use crate::store::{Installed, RegionId, Store};
 use crate::translate::{Addresses, Exit, Functions};
@@ -56,15 +55,6 @@ struct Engine {
 
 /// Regions that wait to be translated at most: what is hot stays hot.
 const MOST_ORDERS: usize = 16;
-
-/// Host offsets of a region's blocks, whose entry is `start` bytes into its page.
-fn hosts(region: &Region, start: u64) -> impl Iterator<Item = u64> {
-    let places: HashMap<u64, u64> = region.places.iter().map(|p| (p.delta, p.host)).collect();
-    region.blocks.iter().filter_map(move |block| {
-        let at = start.wrapping_add(block.off as i64 as u64);
-        Some(places.get(&(at & !(PAGE_SIZE - 1)))? + at % PAGE_SIZE)
-    })
-}
 
 /// What belongs to one processor.
 struct Processor {
@@ -219,12 +209,12 @@ impl Jit {
         let mut tried = false;
         loop {
             let mut stepping = !exec.cpu.attention.is_empty();
-            if stepping || has_events(exec) {
+            if stepping || exec.has_events() {
                 if let Some(exit) = exec.service_events() {
                     return Ok(exit);
                 }
                 // Of several signals one is taken; the next one's turn is after one more instruction.
-                stepping = !exec.cpu.attention.is_empty() || has_events(exec);
+                stepping = !exec.cpu.attention.is_empty() || exec.has_events();
             }
             let left = exec.budget.saturating_sub(exec.retired);
             if left == 0 {
@@ -235,7 +225,8 @@ impl Jit {
             if stepping || !mode.is_translated() {
                 let most = if stepping { 1 } else { left };
                 let before = exec.retired;
-                if let Err(fault) = self.interpreter.execute_observed(exec, most, &mut Unwatched) {
+                if let Err(fault) = self.interpreter.execute_observed(exec, most, &mut Indifferent)
+                {
                     exec.raise(fault);
                 }
                 self.engine().stats.interpreted += exec.retired - before;
@@ -372,7 +363,7 @@ impl Jit {
         Ok(Some(match exit {
             Exit::Elsewhere | Exit::Look => Next::Find,
             Exit::Interpret => Next::Interpret,
-            Exit::Pause if has_events(exec) => Next::Find,
+            Exit::Pause if exec.has_events() => Next::Find,
             Exit::Pause => Next::Finish,
         }))
     }
@@ -402,16 +393,14 @@ impl Jit {
             return Ok(());
         };
         let Some(id) = engine.store.reserve() else { return Ok(()) };
-        engine.pending.extend(hosts(&region, start).map(|host| (host, mode)));
+        engine.pending.extend(region.hosts().map(|host| (host, mode)));
         let slots = self.host.reserve(1)?;
         let addresses = engine.cpus[exec.cpu.index as usize].as_ref().expect("prepared").addresses;
         engine.stats.regions += 1;
         engine.stats.region_instructions += region.len() as u64;
         engine.maker.order(Order {
             id,
-            first_site: Store::first_site(id),
             region,
-            start,
             addresses,
             functions: engine.functions,
             slots,
@@ -453,7 +442,6 @@ impl Engine {
                 return None;
             }
         }
-        // A linear address does not tell whether RIP wraps before the region's code does.
         let slot = region.slots.first;
         processor.frame.jumps[index] = Jump { tag, slot, entry: entry.off };
         processor.jumps[index] = entry.region;
@@ -467,7 +455,7 @@ impl Engine {
         made: Made,
     ) -> Result<(), HostError> {
         let Made { order, module, bytes, ops, entries, longest } = made;
-        for host in hosts(&order.region, order.start) {
+        for host in order.region.hosts() {
             self.pending.remove(&(host, order.region.mode));
         }
         let versions = exec.versions();
@@ -482,19 +470,13 @@ impl Engine {
             Err(error) => return Err(error),
         };
         host.install(order.slots, module)?;
-        let Order { id, region, start, slots, .. } = order;
-        let places: HashMap<u64, &CodePlace> =
-            region.places.iter().map(|place| (place.delta, place)).collect();
-        let entries = entries.iter().filter_map(|&off| {
-            let at = start.wrapping_add(off as i64 as u64);
-            let place = places.get(&(at & !(PAGE_SIZE - 1)))?;
-            Some((place.host + at % PAGE_SIZE, off))
-        });
-        let entries: Vec<(u64, i32)> = entries.collect();
+        let Order { id, region, slots, .. } = order;
+        let entries: Vec<(u64, i32)> =
+            entries.iter().filter_map(|&off| Some((region.host(off)?, off))).collect();
         for (host, _) in &entries {
             self.heat.mark_entry(*host);
         }
-        let mode = region.mode;
+        let (mode, start) = (region.mode, region.start);
         let (places, code) = (region.places, region.bytes);
         let region = Installed { slots, mode, places, code, entries, ops, longest, bytes, start };
         self.store.insert(id, region);
@@ -611,7 +593,7 @@ impl Helpers for Bridge<'_, '_> {
         let quiet = !boundary
             || op.flags.contains(OpFlags::END)
                 && !exec.look
-                && !has_events(exec)
+                && !exec.has_events()
                 && Mode::of(exec.cpu) == self.mode;
         let plain = quiet && exec.cpu.rip == next;
         if plain && exec.cpu.attention.is_empty() && epoch == exec.cpu.translation_epoch() {
@@ -620,16 +602,6 @@ impl Helpers for Bridge<'_, '_> {
         let retired = exec.retired - self.before;
         frame.left = self.left.wrapping_sub(retired as i32);
         Exit::Look as u32
-    }
-}
-
-/// Lets everything go on.
-struct Unwatched;
-
-impl aero_interpreter::Observer for Unwatched {
-    #[inline(always)]
-    fn stop_before(&mut self, _: u64, _: u32) -> bool {
-        false
     }
 }
 
@@ -656,11 +628,4 @@ impl CodeView for View<'_, '_> {
     fn executed(&self, host: u64) -> bool {
         self.interpreter.knows(host, self.mode.code_bits())
     }
-}
-
-/// Whether a signal is there that may be taken now: an interrupt waits for IF.
-#[inline]
-fn has_events(exec: &Exec<'_>) -> bool {
-    let word = exec.signals.word().load(Ordering::Relaxed);
-    word != 0 && (word != Signal::INTR.bits() || exec.cpu.flags.has(rflags::IF))
 }

@@ -8,19 +8,15 @@ use aero_interpreter::Op;
 use crate::host::{CodeHost, HostError, MemoryShape, Prepare, Prepared, Slots};
 use crate::module;
 use crate::region::Region;
-use crate::store::RegionId;
+use crate::store::{RegionId, Store};
 use crate::translate::{Addresses, Functions, translate};
 
 /// A region to make a module of.
 pub struct Order {
     /// The number it is to have.
     pub id: RegionId,
-    /// Number of its first site.
-    pub first_site: u32,
     /// The region.
     pub region: Region,
-    /// Offset of the entry in its page.
-    pub start: u64,
     /// Where things are.
     pub addresses: Addresses,
     /// What modules import.
@@ -48,7 +44,8 @@ pub struct Made {
 }
 
 fn make(order: Order, preparer: &dyn Prepare) -> Made {
-    let translated = translate(&order.region, &order.addresses, &order.functions, order.first_site);
+    let translated =
+        translate(&order.region, &order.addresses, &order.functions, Store::first_site(order.id));
     let bytes = module::regions(order.shape, order.slots, std::slice::from_ref(&translated));
     let size = bytes.len() as u64;
     let module = preparer.prepare(bytes);

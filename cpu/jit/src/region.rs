@@ -94,6 +94,8 @@ pub struct Block {
 pub struct Region {
     /// How the code runs.
     pub mode: Mode,
+    /// Offset of the entry in its page.
+    pub start: u64,
     /// The blocks; the entry is the first.
     pub blocks: Vec<Block>,
     /// The pages it lies in.
@@ -114,6 +116,18 @@ pub struct Bytes {
 }
 
 impl Region {
+    /// The host offset of what lies at an offset from the entry.
+    pub fn host(&self, off: i32) -> Option<u64> {
+        let at = self.start.wrapping_add(off as i64 as u64);
+        let place = self.places.iter().find(|place| place.delta == at & !(PAGE_SIZE - 1))?;
+        Some(place.host + at % PAGE_SIZE)
+    }
+
+    /// Host offsets of the blocks.
+    pub fn hosts(&self) -> impl Iterator<Item = u64> {
+        self.blocks.iter().filter_map(|block| self.host(block.off))
+    }
+
     /// Instructions in all.
     pub fn len(&self) -> usize {
         self.blocks.iter().map(|block| block.insns.len()).sum()
@@ -338,7 +352,7 @@ impl Finder<'_> {
     fn finish(self) -> Option<Region> {
         self.insns.get(&0)?;
         let bytes = self.bytes();
-        let Self { mode, pages, insns, mut leaders, entries, .. } = self;
+        let Self { mode, start, pages, insns, mut leaders, entries, .. } = self;
         leaders.retain(|off| insns.contains_key(off));
         leaders.insert(0);
         let mut order: Vec<i32> = vec![0];
@@ -375,7 +389,7 @@ impl Finder<'_> {
         let blocks = blocks.collect();
         let entries = entries.iter().filter_map(|off| ids.get(off).copied()).collect();
         let places = pages.into_values().flatten().map(|(place, _)| place).collect();
-        Some(Region { mode, blocks, places, entries, bytes })
+        Some(Region { mode, start, blocks, places, entries, bytes })
     }
 
     /// The bytes of all instructions, those in a row together.

@@ -29,6 +29,7 @@ pub fn explicit_function() -> Function {
     // Nothing of a region is used.
     let region = Region {
         mode: Mode::flat(64, false),
+        start: 0,
         blocks: vec![],
         places: vec![],
         entries: vec![],

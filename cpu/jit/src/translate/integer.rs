@@ -1,6 +1,5 @@
 //! Integer arithmetic, logic, shifts, multiplication and division, bits.
 
-use aero_cpu::Access;
 use iced_x86::{Mnemonic, OpKind, Register};
 use wasm_encoder::ValType;
 
@@ -103,11 +102,7 @@ impl Translator<'_> {
     fn modify(&mut self, insn: &Insn, size: Size, f: impl FnOnce(&mut Self, &Temp) -> Temp) {
         let instr = &insn.instr;
         if instr.op0_kind() == OpKind::Memory {
-            self.push_place(instr, size.bytes(), Access::Write);
-            let place = self.code.keep(ValType::I32);
-            self.get(&place);
-            self.load(size);
-            let a = self.keep(size);
+            let (place, a) = self.read_to_write(instr, size);
             let r = f(self, &a);
             self.get(&place);
             self.get(&r);
@@ -959,11 +954,7 @@ impl Translator<'_> {
         if instr.op0_kind() != OpKind::Memory {
             return false;
         }
-        self.push_place(instr, size.bytes(), Access::Write);
-        let place = self.code.keep(ValType::I32);
-        self.get(&place);
-        self.load(size);
-        let a = self.keep(size);
+        let (place, a) = self.read_to_write(instr, size);
         self.push_register(instr.op1_register());
         let b = self.keep(size);
         let r = self.operate(Binary::Add, size, &a, &b);
@@ -984,11 +975,7 @@ impl Translator<'_> {
         if instr.op0_kind() != OpKind::Memory {
             return false;
         }
-        self.push_place(instr, size.bytes(), Access::Write);
-        let place = self.code.keep(ValType::I32);
-        self.get(&place);
-        self.load(size);
-        let old = self.keep(size);
+        let (place, old) = self.read_to_write(instr, size);
         self.push_reg(RAX, size);
         let expected = self.keep(size);
         // What is there is written back if it is not what was expected.

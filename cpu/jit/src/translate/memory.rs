@@ -10,7 +10,7 @@ use wasm_encoder::ValType;
 
 use super::registers::gpr;
 use super::{Size, Translator};
-use crate::code::{Hint, at};
+use crate::code::{Hint, Temp, at};
 
 impl Translator<'_> {
     /// The width of addresses, by which they wrap.
@@ -160,6 +160,15 @@ impl Translator<'_> {
     pub fn push_place(&mut self, instr: &Instruction, bytes: u32, access: Access) {
         self.push_linear(instr, access);
         self.translate(bytes, access);
+    }
+
+    /// Where the operand in memory is, and its value, which is about to be replaced.
+    pub fn read_to_write(&mut self, instr: &Instruction, size: Size) -> (Temp, Temp) {
+        self.push_place(instr, size.bytes(), Access::Write);
+        let place = self.code.keep(ValType::I32);
+        self.get(&place);
+        self.load(size);
+        (place, self.keep(size))
     }
 
     /// From a place on the stack to the value there, zero-extended.

@@ -289,11 +289,7 @@ impl Translator<'_> {
             return false;
         }
         if instr.op0_kind() == OpKind::Memory {
-            self.push_place(instr, size.bytes(), Access::Write);
-            let place = self.code.keep(wasm_encoder::ValType::I32);
-            self.get(&place);
-            self.load(size);
-            let old = self.keep(size);
+            let (place, old) = self.read_to_write(instr, size);
             self.get(&place);
             self.push_register(instr.op1_register());
             self.store(size);

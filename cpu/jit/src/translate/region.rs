@@ -32,7 +32,7 @@ impl Translator<'_> {
         self.leave_function();
     }
 
-    fn frame_field(&self, offset: usize) -> wasm_encoder::MemArg {
+    pub(super) fn frame_field(&self, offset: usize) -> wasm_encoder::MemArg {
         at(self.addresses.frame + offset as u32)
     }
 

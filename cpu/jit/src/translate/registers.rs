@@ -3,12 +3,15 @@
 //! In 64-bit code a general purpose register is an i64, in 32-bit code an i32. Values of operands are
 //! i64 for 64 bits, and i32, zero-extended, for less.
 
+use std::mem::offset_of;
+
 use aero_cpu::layout;
 use iced_x86::{InstructionInfoFactory, OpAccess, Register};
-use wasm_encoder::ValType;
+use wasm_encoder::{MemArg, ValType};
 
 use super::{Size, Translator};
 use crate::code::at;
+use crate::frame::Frame;
 use crate::region::Insn;
 
 /// Number and size of a general purpose register, and whether it is one of AH to BH.
@@ -89,26 +92,27 @@ impl Translator<'_> {
             self.code.op().i64_store(at(address));
         }
         self.store_xmm();
-        let frame = self.addresses.frame;
         let (kind, x, y) = (self.flags_kind, self.flags_x, self.flags_y);
-        let field = |offset: usize| at(frame + offset as u32);
-        use crate::frame::Frame;
-        use std::mem::offset_of;
-        self.code.op().i32_const(0).local_get(kind).i32_store(field(offset_of!(Frame, flags_kind)));
-        self.code.op().i32_const(0).local_get(x).i64_store(field(offset_of!(Frame, flags_x)));
-        self.code.op().i32_const(0).local_get(y).i64_store(field(offset_of!(Frame, flags_y)));
+        let fields = self.flags_fields();
+        self.code.op().i32_const(0).local_get(kind).i32_store(fields[0]);
+        self.code.op().i32_const(0).local_get(x).i64_store(fields[1]);
+        self.code.op().i32_const(0).local_get(y).i64_store(fields[2]);
+    }
+
+    /// Where the record of the flags is in memory: its kind, x and y.
+    fn flags_fields(&self) -> [MemArg; 3] {
+        let offsets =
+            [offset_of!(Frame, flags_kind), offset_of!(Frame, flags_x), offset_of!(Frame, flags_y)];
+        offsets.map(|offset| self.frame_field(offset))
     }
 
     /// Loads the record of the flags. Its kind is not known then.
     pub(super) fn load_flags(&mut self) {
-        let frame = self.addresses.frame;
         let (kind, x, y) = (self.flags_kind, self.flags_x, self.flags_y);
-        let field = |offset: usize| at(frame + offset as u32);
-        use crate::frame::Frame;
-        use std::mem::offset_of;
-        self.code.op().i32_const(0).i32_load(field(offset_of!(Frame, flags_kind))).local_set(kind);
-        self.code.op().i32_const(0).i64_load(field(offset_of!(Frame, flags_x))).local_set(x);
-        self.code.op().i32_const(0).i64_load(field(offset_of!(Frame, flags_y))).local_set(y);
+        let fields = self.flags_fields();
+        self.code.op().i32_const(0).i32_load(fields[0]).local_set(kind);
+        self.code.op().i32_const(0).i64_load(fields[1]).local_set(x);
+        self.code.op().i32_const(0).i64_load(fields[2]).local_set(y);
         self.flags = super::Known::Nothing;
     }
 
