@@ -438,6 +438,18 @@ close_to_host!(
 );
 
 #[test]
+fn tangents_of_tiny_angles_are_the_angle_and_a_little_more() {
+    for mantissa in [1 << 63, 0xc90f_daa2_2168_c235] {
+        let angle = F80::new(false, 1, mantissa);
+        let more = F80::new(false, 1, mantissa + 1);
+        for (control, expected) in [(0x37f, angle), (0x77f, angle), (0xb7f, more), (0xf7f, angle)] {
+            let ours = tangent(angle, Control(control));
+            assert_eq!((ours.value, ours.status & Status::UE), (expected, Status::empty()));
+        }
+    }
+}
+
+#[test]
 fn angles_out_of_range_are_left_alone() {
     let big = F80::new(false, 16383 + 63, 1 << 63);
     for ours in

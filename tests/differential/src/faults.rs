@@ -3,7 +3,7 @@
 //!
 //! Sections are those of the Intel SDM Vol. 2 (an instruction's own page) unless said otherwise.
 
-use iced_x86::{Instruction, Mnemonic as M};
+use iced_x86::{Instruction, MemorySize, Mnemonic as M};
 
 use crate::case::{Input, Output, fx};
 use crate::generate::segment_base;
@@ -29,9 +29,7 @@ pub fn both_right(input: &Input, instruction: &Instruction, host: &Output, guest
         _ if instruction.is_invalid() => undefined_opcode(input, host, guest),
         // AMD's do not look at ModRM.
         M::Ud0 | M::Ud1 => undefined_opcode(input, host, guest),
-        // Which part of a long operand is looked at first is up to the processor, and only the end of
-        // this one is past the segment's limit.
-        _ if past_limit(input, instruction) && host.vector == PF => {
+        _ if past_limit(input, instruction) => {
             matches!(guest.vector, SS | GP) && guest.error == 0 && stopped
         }
         // "FXSAVE": with a misaligned operand and alignment checks, #AC is not guaranteed; #GP else.
@@ -83,12 +81,29 @@ pub fn both_right(input: &Input, instruction: &Instruction, host: &Output, guest
     }
 }
 
-/// Whether a state image begins inside the limit of a flat segment and ends past it.
+/// Whether an operand of several parts begins inside a segment of 4 GiB and ends past it.
+///
+/// "When the effective limit is FFFFFFFFH (4 GBytes), these accesses may or may not cause the indicated
+/// exceptions. Behavior is implementation-specific" (SDM Vol. 3, 5.3, "Limit Checking"). An AMD host
+/// looks at each part alone, when its turn has come: the parts before the end are transferred and may
+/// find page faults, a part that itself is half past the end has #GP or #SS, those after it wrap to
+/// offset 0. The models find #GP or #SS before anything else, and nothing is transferred.
 pub fn past_limit(input: &Input, instruction: &Instruction) -> bool {
-    let image = page_fault_range(input, instruction).is_some() && instruction.op_count() == 1;
+    use MemorySize as S;
+    let size = instruction.memory_size();
+    let has_parts = matches!(
+        size,
+        S::Float80
+            | S::Bcd
+            | S::FpuEnv14
+            | S::FpuEnv28
+            | S::FpuState94
+            | S::FpuState108
+            | S::Fxsave_512Byte
+    );
     let base = segment_base(input.state.bases, instruction.memory_segment());
     let offset = operand_address(input, instruction).wrapping_sub(base) & 0xffff_ffff;
-    input.bits == 32 && image && offset > 0xffff_ffff - 512
+    input.bits == 32 && has_parts && offset + size.size() as u64 > 1 << 32
 }
 
 /// How many bytes of an undefined opcode are fetched before #UD is not laid down; SDM Vol. 3, table 6-2

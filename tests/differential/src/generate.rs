@@ -236,7 +236,11 @@ impl Generator {
         }
         // A jump into the instruction itself may go round for ever.
         if is_branch(instruction) && instruction.op_count() > 0 {
-            let to = instruction.near_branch_target();
+            let to = match instruction.op0_kind() {
+                OpKind::FarBranch16 => instruction.far_branch16().into(),
+                OpKind::FarBranch32 => instruction.far_branch32().into(),
+                _ => instruction.near_branch_target(),
+            };
             return is_safe(to, 1) && !(instruction.ip()..instruction.next_ip()).contains(&to);
         }
         true

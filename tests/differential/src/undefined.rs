@@ -121,7 +121,7 @@ pub fn undefined(input: &Input, instruction: &Instruction, host: &Output) -> Und
         // It faulted, so nothing has changed in the guest. "POPA": AMD's has loaded some registers. AMD's
         // MMX instructions go over to MMX before they find a fault of memory or of SIMD.
         u.registers_as_before = matches!(mnemonic, M::Popa | M::Popad) && host.vector == 14;
-        // AMD's has stored the part of a state image that lies inside the segment's limit.
+        // AMD's has transferred the parts of an operand that lie inside the segment's limit.
         u.memory = past_limit(input, instruction);
         let mmx = match host.vector {
             12..=14 | 17 => mnemonic == M::Maskmovq,
@@ -131,7 +131,7 @@ pub fn undefined(input: &Input, instruction: &Instruction, host: &Output) -> Und
             ),
             _ => false,
         };
-        if mmx {
+        if mmx || u.memory {
             u.expected_x87 = Some(input.state.fx);
         }
         return u;
