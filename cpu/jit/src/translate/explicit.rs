@@ -44,12 +44,13 @@ pub fn explicit_function() -> Function {
         translator.code.end();
         match kind {
             Some(FlagsKind::SignedMultiply) => translator.signed_product(size),
+            // What is explicit stays, whatever the size says.
+            Some(FlagsKind::Explicit) | None => {}
             Some(kind) => {
                 debug_assert!(number(kind, size) < 64);
                 translator.flags = Known::Record(kind, size);
                 translator.convert(kind, size);
             }
-            None => {}
         }
         translator.code.op().local_get(0).local_get(1).return_();
     }

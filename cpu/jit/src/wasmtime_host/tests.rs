@@ -314,3 +314,53 @@ fn measure() {
     time("return_call_indirect", chain.first, 1000, 100, 1000);
     time("two loads in a loop", sum.first, 64 << 10, 10, 8 << 10);
 }
+
+/// What makes flags explicit inside of a page, against the same in Rust.
+#[test]
+fn flags_of_every_kind_are_made_explicit_alike() {
+    use crate::translate::{explicit, explicit_function};
+    let mut types = TypeSection::new();
+    types.ty().function([ValType::I64, ValType::I64, ValType::I32], [ValType::I64, ValType::I64]);
+    let mut functions = FunctionSection::new();
+    functions.function(0);
+    let mut exports = ExportSection::new();
+    exports.export("explicit", ExportKind::Func, 0);
+    let mut code = CodeSection::new();
+    code.function(&explicit_function());
+    let mut module = wasm_encoder::Module::new();
+    module.section(&types).section(&functions).section(&exports).section(&code);
+    let engine = Engine::default();
+    let module = Module::new(&engine, module.finish()).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let function =
+        instance.get_typed_func::<(u64, u64, u32), (u64, u64)>(&mut store, "explicit").unwrap();
+    let mut random = 0x1234_5678_9abc_def0_u64;
+    for kind in 0..64_u32 {
+        let mask = u64::MAX >> (64 - (8 << (kind >> 4)));
+        let edges = [0, 1, 2, 0x7f, 0x80, 0xff, 0x100, mask >> 1, (mask >> 1) + 1, mask - 1, mask];
+        let mut values: Vec<(u64, u64)> =
+            edges.iter().flat_map(|x| edges.map(|y| (*x, y))).collect();
+        for _ in 0..100 {
+            let mut next = || {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                random
+            };
+            values.push((next(), next()));
+        }
+        for (mut x, mut y) in values {
+            match kind & 15 {
+                // Explicit flags have all of their bits.
+                0 | 12.. => {}
+                1..=4 | 11 => (x, y) = (x & mask, y & mask),
+                // y is CF.
+                _ => (x, y) = (x & mask, y & 1),
+            }
+            let expected = explicit(kind, x, y);
+            let found = function.call(&mut store, (x, y, kind)).unwrap();
+            assert_eq!(found, expected, "kind {kind:#x}, x {x:#x}, y {y:#x}");
+        }
+    }
+}
