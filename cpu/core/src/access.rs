@@ -204,6 +204,7 @@ impl Exec<'_> {
             }
             Place::Device(physical) => {
                 self.platform.mmio_read(self.retired, physical, data);
+                self.device_accesses += 1;
                 self.after_platform();
             }
         }
@@ -223,6 +224,7 @@ impl Exec<'_> {
             }
             Place::Device(physical) => {
                 self.platform.mmio_write(self.retired, physical, data);
+                self.device_accesses += 1;
                 self.after_platform();
             }
         }

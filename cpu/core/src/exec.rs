@@ -185,6 +185,9 @@ pub struct Exec<'a> {
     pub budget: u64,
     /// Something happened that ends a run of instructions here: see above. The backend clears it.
     pub look: bool,
+    /// Reads and writes of device memory and of ports in this run, those of page tables and of
+    /// instructions left out: as many as the instructions ask for, whatever is cached.
+    pub device_accesses: u64,
     /// EXT of error codes: 1 while an external event or an exception is being delivered.
     pub(crate) ext: u32,
     pub(crate) ram: GuestRam,
@@ -204,8 +207,18 @@ impl<'a> Exec<'a> {
         }
         let budget = platform.budget();
         let next_rip = cpu.rip;
-        let mut exec =
-            Self { cpu, platform, signals, next_rip, retired: 0, budget, look: false, ext: 0, ram };
+        let mut exec = Self {
+            cpu,
+            platform,
+            signals,
+            next_rip,
+            retired: 0,
+            budget,
+            look: false,
+            device_accesses: 0,
+            ext: 0,
+            ram,
+        };
         exec.follow_code_marks();
         exec
     }

@@ -20,6 +20,7 @@ impl Exec<'_> {
         self.check_port(port, bytes)?;
         let mut data = [0; 4];
         self.platform.port_read(self.retired, port, &mut data[..bytes as usize]);
+        self.device_accesses += 1;
         self.after_platform();
         self.cpu.note_port_access(port, bytes);
         Ok(u32::from_le_bytes(data))
@@ -30,6 +31,7 @@ impl Exec<'_> {
         self.check_port(port, bytes)?;
         let data = value.to_le_bytes();
         self.platform.port_write(self.retired, port, &data[..bytes as usize]);
+        self.device_accesses += 1;
         self.after_platform();
         self.cpu.note_port_access(port, bytes);
         Ok(())

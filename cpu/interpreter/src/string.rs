@@ -69,6 +69,9 @@ trait StringOp {
 /// Elements after which a repeated instruction counts as interrupted, and as one retired instruction:
 /// a count is up to 2⁶⁴, and those who wait for the end of this instruction cannot wait for that.
 const MOST_ELEMENTS: u64 = 1 << 20;
+/// What an access to a device counts as, since it takes about so many times longer. What is in the TLB
+/// must not count: where an instruction stops would depend on it.
+const DEVICE_ACCESS: u64 = 256;
 
 fn repeated<S: StringOp, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     if !op.flags.intersects(OpFlags::REP | OpFlags::REPNE) {
@@ -86,14 +89,16 @@ fn repeated<S: StringOp, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
         let stepping = needs_steps(exec);
         let mut done = if stepping { 0 } else { S::run::<T>(exec, op, count.min(left)) };
         if done == 0 {
+            let before = exec.device_accesses;
             S::single::<T>(exec, op)?;
             done = 1;
+            left = left.saturating_sub((exec.device_accesses - before) * DEVICE_ACCESS);
         }
+        left = left.saturating_sub(done);
         set_index(exec, RCX, mask, count - done);
         if count == done || S::COMPARES && exec.cpu.flags.zf() != while_zero {
             break;
         }
-        left -= done;
         if stepping || left == 0 || interrupted(exec) {
             exec.repeat_later();
             break;
