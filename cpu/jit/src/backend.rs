@@ -59,6 +59,8 @@ const MOST_ORDERS: usize = 16;
 /// What belongs to one processor.
 struct Processor {
     frame: Placed<Frame>,
+    /// Addresses of the processor, its TLB and its signals, by which one knows it again.
+    places: [usize; 3],
     addresses: Addresses,
     salts: HashMap<Mode, u64>,
     next_salt: u64,
@@ -115,12 +117,24 @@ impl Jit {
         self.start()?;
         let engine = self.engine.as_mut().expect("just started");
         let index = cpu.index as usize;
-        if engine.cpus.get(index).is_some_and(Option::is_some) {
-            return Ok(());
-        }
         if cpu.index >= MAX_CPUS {
             return Err(HostError(format!("there may be {MAX_CPUS} processors at most")));
         }
+        let places = [
+            std::ptr::from_ref(cpu).cast(),
+            cpu.tlb_address(),
+            signals.word().as_ptr().cast_const().cast(),
+        ]
+        .map(|place: *const u8| place as usize);
+        if let Some(Some(processor)) = engine.cpus.get(index) {
+            if processor.places == places {
+                return Ok(());
+            }
+            // Another processor in its place: what there is has the addresses of the one before.
+            engine.cpus[index] = None;
+            self.flush();
+        }
+        let engine = self.engine.as_mut().expect("just started");
         let frame = ram.place(Frame::default()).map_err(|e| HostError(e.to_string()))?;
         let host = &self.host;
         let address = |what: &str, pointer: *const u8| {
@@ -139,6 +153,7 @@ impl Jit {
         }
         engine.cpus[index] = Some(Processor {
             frame,
+            places,
             addresses,
             salts: HashMap::new(),
             next_salt: 1,
@@ -243,8 +258,9 @@ impl Jit {
                 continue;
             }
             let most = if held_off { left.min(HELD_OFF) } else { left };
-            // What was hot just now and still cannot be entered is interpreted all the same.
-            let skip = next != Next::Find || held_off || tried;
+            // What was hot just now and still cannot be entered is interpreted all the same, and nothing
+            // is worth translating for one instruction.
+            let skip = next != Next::Find || held_off || tried || most == 1;
             let hot = self.interpret(exec, mode, most, skip);
             if next != Next::Finish {
                 next = Next::Find;
@@ -459,7 +475,8 @@ impl Engine {
             self.pending.remove(&(host, order.region.mode));
         }
         let versions = exec.versions();
-        let current = order.region.places.iter().all(|p| versions.version(p.host) == p.version);
+        let current = order.region.places.iter().all(|p| versions.version(p.host) == p.version)
+            && self.cpus.iter().flatten().any(|cpu| cpu.addresses == order.addresses);
         let module = match module {
             Ok(module) if current => module,
             Ok(_) => {

@@ -36,7 +36,9 @@ impl Mode {
             let seg = cpu.seg(seg);
             seg.fast_base == 0 && seg.read_end > u32::MAX.into() && seg.write_end > u32::MAX.into()
         };
-        if open(SegReg::Ds) && open(SegReg::Es) && open(SegReg::Ss) {
+        let cs = cpu.seg(SegReg::Cs);
+        let code_open = bits == 64 || cs.fast_base == 0 && cs.limit == u32::MAX;
+        if code_open && open(SegReg::Ds) && open(SegReg::Es) && open(SegReg::Ss) {
             mode |= FLAT;
         }
         if cpu.stack_mask() == if bits == 64 { u64::MAX } else { u32::MAX.into() } {
@@ -70,7 +72,7 @@ impl Mode {
         self.0 & USER != 0
     }
 
-    /// DS, ES and SS start at 0 and have no end.
+    /// CS, DS, ES and SS start at 0 and have no end.
     pub fn is_flat(self) -> bool {
         self.0 & FLAT != 0
     }
@@ -99,5 +101,24 @@ impl Mode {
     pub fn flat(code_bits: u32, user: bool) -> Self {
         let code = if code_bits == 64 { CODE_64 } else { CODE_32 };
         Self(code | FLAT | STACK_WIDE | SSE | X87 | if user { USER } else { 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aero_cpu::CpuModel;
+
+    #[test]
+    fn code_in_a_segment_with_a_base_or_a_limit_is_not_translated() {
+        let mut cpu = Vcpu::new(0, CpuModel::default());
+        cpu.set_flat_protected(0x1000, 8, 16);
+        assert!(Mode::of(&cpu).is_translated());
+        cpu.segs[SegReg::Cs as usize].limit = 0xfff;
+        assert!(!Mode::of(&cpu).is_translated());
+        cpu.set_flat_protected(0x1000, 8, 16);
+        cpu.segs[SegReg::Cs as usize].base = 16;
+        cpu.mode_changed();
+        assert!(!Mode::of(&cpu).is_translated());
     }
 }

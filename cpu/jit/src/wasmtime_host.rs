@@ -20,7 +20,7 @@ use wasm_encoder::{
 };
 use wasmtime::{
     Caller, Config, Engine, Instance, LinearMemory, Linker, MemoryCreator, MemoryType, Module,
-    OptLevel, Ref, ResourceLimiter, Store, Table, TypedFunc,
+    OptLevel, Ref, RegallocAlgorithm, ResourceLimiter, Store, Table, TypedFunc,
 };
 
 use crate::host::{CodeHost, Helpers, HostError, MemoryShape, Prepare, Prepared, Slots};
@@ -275,12 +275,22 @@ impl WasmtimeHost {
     /// An engine for machines with this memory. There is none if it is too large: with the room behind
     /// it, all of it has to fit into 4 GiB.
     pub fn new(ram: &GuestRam) -> Result<Self, HostError> {
+        Self::with_effort(ram, Effort::Speed)
+    }
+
+    /// The same, which compiles in a fraction of the time, and to slower code: for what is compiled to
+    /// run once, as in tests.
+    pub fn hasty(ram: &GuestRam) -> Result<Self, HostError> {
+        Self::with_effort(ram, Effort::Haste)
+    }
+
+    fn with_effort(ram: &GuestRam, effort: Effort) -> Result<Self, HostError> {
         let (_, len) = ram.host_memory();
         let pages = len / WASM_PAGE;
         if pages > MAX_PAGES {
             return Err(HostError(format!("{len} bytes of memory are too many: 4 GiB at most")));
         }
-        let engine = Engine::new(&config(ram))?;
+        let engine = Engine::new(&config(ram, effort))?;
         let root = Module::new(&engine, root_module(pages))?;
         let world = World::new(&root)?;
         let free = FreeSlots(BTreeMap::from([(0, SLOTS)]));
@@ -300,7 +310,14 @@ impl WasmtimeHost {
     }
 }
 
-fn config(ram: &GuestRam) -> Config {
+/// What is worth more: fast code, or having it soon.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effort {
+    Speed,
+    Haste,
+}
+
+fn config(ram: &GuestRam, effort: Effort) -> Config {
     let mut config = Config::new();
     config
         .with_host_memory(Arc::new(Block(ram.clone())))
@@ -316,7 +333,14 @@ fn config(ram: &GuestRam) -> Config {
         .wasm_tail_call(true)
         .wasm_simd(true)
         .wasm_branch_hinting(true)
-        .cranelift_opt_level(OptLevel::Speed)
+        .cranelift_opt_level(match effort {
+            Effort::Speed => OptLevel::Speed,
+            Effort::Haste => OptLevel::None,
+        })
+        .cranelift_regalloc_algorithm(match effort {
+            Effort::Speed => RegallocAlgorithm::Backtracking,
+            Effort::Haste => RegallocAlgorithm::SinglePass,
+        })
         .generate_address_map(false)
         .wasm_backtrace_max_frames(None);
     if cfg!(unix) {

@@ -1,10 +1,13 @@
 //! How control leaves a block.
 
+use std::mem::offset_of;
+
 use iced_x86::Mnemonic;
 use wasm_encoder::ValType;
 
 use super::{Exit, Size, Translator};
-use crate::code::Hint;
+use crate::code::{Hint, Temp};
+use crate::frame::Frame;
 use crate::graph::Way;
 use crate::region::{BlockId, End, Insn, Target};
 
@@ -37,8 +40,10 @@ impl Translator<'_> {
             End::Special => {
                 let insn = last.expect("something special is an instruction");
                 self.interpret(insn);
-                // The interpreter says to look at the processor after all of these; if not, RIP and
-                // everything else is as it should be nevertheless.
+                // The interpreter says to look at the processor after most of these; if not, everything
+                // but what is left of the budget is as it should be nevertheless.
+                let (left, field) = (self.left, self.frame_field(offset_of!(Frame, left)));
+                self.code.op().i32_const(0).local_get(left).i32_store(field);
                 self.code.op().i32_const(Exit::Look as i32).return_();
             }
         }
@@ -143,6 +148,20 @@ impl Translator<'_> {
         self.code.free(value);
     }
 
+    /// Leaves before the instruction if the address where it goes is not canonical: the fault is its own.
+    fn check_target(&mut self, target: &Temp) {
+        if !self.region.mode.is_long() {
+            return;
+        }
+        self.get(target);
+        self.code.op().i64_const(16).i64_shl().i64_const(16).i64_shr_s();
+        self.get(target);
+        self.code.op().i64_ne();
+        self.code.if_(Hint::Unlikely);
+        self.leave_here();
+        self.code.end();
+    }
+
     /// RET, and jumps and calls through a register or memory.
     fn indirect(&mut self, insn: &Insn) {
         let size = self.stack_size();
@@ -150,18 +169,20 @@ impl Translator<'_> {
         if instr.mnemonic() == Mnemonic::Ret {
             self.push_top(size);
             let target = self.keep(size);
+            self.check_target(&target);
             let extra = if instr.op_count() == 1 { instr.immediate16().into() } else { 0 };
             self.drop_top(size.bytes() + extra);
             self.get(&target);
             self.code.free(target);
         } else {
             self.push_operand(instr, 0, size);
+            let target = self.keep(size);
+            self.check_target(&target);
             if instr.mnemonic() == Mnemonic::Call {
-                let target = self.keep(size);
                 self.push_return_address(insn);
-                self.get(&target);
-                self.code.free(target);
             }
+            self.get(&target);
+            self.code.free(target);
         }
         self.widen(size);
         self.done();

@@ -224,11 +224,6 @@ impl Translator<'_> {
         self.get(&index);
         self.code.op().i64_load(tag);
         self.code.op().local_get(pc).i32_const(0).i64_load(salt).i64_xor().i64_eq();
-        if self.region.mode.is_long() {
-            // The upper bits of an address that is not canonical could look like a salt.
-            self.code.op().local_get(pc).i64_const(16).i64_shl().i64_const(16).i64_shr_s();
-            self.code.op().local_get(pc).i64_eq().i32_and();
-        }
         self.code.if_(Hint::None);
         self.get(&index);
         self.code.op().i32_load(entry);

@@ -74,6 +74,39 @@ fn calls_return_to_where_they_came_from() {
     }
 }
 
+#[test]
+fn instructions_before_one_that_ends_a_region_are_counted() {
+    for bits in [Bits::Long, Bits::Flat] {
+        both(bits, |a| {
+            a.mov(eax, 1)?;
+            a.inc(eax)?;
+            a.clts()?;
+            a.inc(eax)?;
+            a.clts()?;
+            a.inc(eax)
+        });
+    }
+}
+
+#[test]
+fn a_branch_to_an_address_that_is_not_canonical_faults_where_it_is() {
+    both(Bits::Long, |a| {
+        a.mov(rax, 0x8000_0000_0000_u64)?;
+        a.xor(ecx, ecx)?;
+        a.jmp(rax)
+    });
+    both(Bits::Long, |a| {
+        a.mov(rax, 1_u64 << 63)?;
+        a.xor(ecx, ecx)?;
+        a.call(rax)
+    });
+    both(Bits::Long, |a| {
+        a.mov(rax, 0xffff_7fff_ffff_ffff_u64)?;
+        a.push(rax)?;
+        a.ret_1(16)
+    });
+}
+
 fn push(a: &mut CodeAssembler, register: usize) -> Result<(), iced_x86::IcedError> {
     if a.bitness() == 64 { a.push([rax, rcx][register]) } else { a.push([eax, ecx][register]) }
 }

@@ -218,6 +218,9 @@
             local.get 11
             return
           end
+          i32.const 0
+          local.get 2
+          i32.store offset=3145728 align=1
           i32.const 3
           return
         end

@@ -270,6 +270,27 @@
           end
           i64.load offset=268435456 align=1
           local.set 11
+          local.get 11
+          i64.const 16
+          i64.shl
+          i64.const 16
+          i64.shr_s
+          local.get 11
+          i64.ne
+          (@metadata.code.branch_hint "\00")
+          if ;; label = @4
+            local.get 2
+            i32.const 1
+            i32.add
+            local.set 2
+            local.get 1
+            i64.const 10
+            i64.add
+            local.set 6
+            i32.const 1
+            local.set 7
+            br 3 (;@1;)
+          end
           local.get 9
           i64.const 8
           i64.add
@@ -339,14 +360,6 @@
     i64.load offset=3145752 align=1
     i64.xor
     i64.eq
-    local.get 6
-    i64.const 16
-    i64.shl
-    i64.const 16
-    i64.shr_s
-    local.get 6
-    i64.eq
-    i32.and
     if ;; label = @1
       local.get 14
       i32.load offset=3145804 align=1

@@ -179,6 +179,9 @@
             local.get 10
             return
           end
+          i32.const 0
+          local.get 2
+          i32.store offset=3145728 align=1
           i32.const 3
           return
         end
@@ -228,14 +231,6 @@
     i64.load offset=3145752 align=1
     i64.xor
     i64.eq
-    local.get 6
-    i64.const 16
-    i64.shl
-    i64.const 16
-    i64.shr_s
-    local.get 6
-    i64.eq
-    i32.and
     if ;; label = @1
       local.get 10
       i32.load offset=3145804 align=1
