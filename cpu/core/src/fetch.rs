@@ -33,6 +33,22 @@ impl Exec<'_> {
         }
     }
 
+    /// The host offset of the page of `linear`, if code could be fetched from there at the current
+    /// privilege level without any other effect: `None` if there would be a fault, an accessed bit would
+    /// be set, or a device is in the way. For who looks ahead of what is executed.
+    pub fn peek_code_page(&mut self, linear: u64) -> Option<u64> {
+        let user = self.cpu.cpl == 3;
+        let known = self.cpu.tlb.entry(user, Access::Execute, linear).lookup(linear, 1);
+        if let Some(host) = known {
+            return Some(host & !(PAGE_SIZE - 1));
+        }
+        if self.cpu.mode == Mode::Long64 && !is_canonical(linear) {
+            return None;
+        }
+        let physical = self.walk_code_quietly(linear & self.cpu.linear_mask)?;
+        self.physical_page(physical).read
+    }
+
     #[cold]
     #[inline(never)]
     fn fetch_code_page_slow(&mut self, linear: u64) -> ExecResult<CodePage> {

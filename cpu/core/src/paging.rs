@@ -50,6 +50,8 @@ struct Trail {
     len: usize,
     rights: u64,
     no_execute: bool,
+    /// Devices are not asked.
+    quiet: bool,
 }
 
 /// What a walk came to.
@@ -60,7 +62,8 @@ enum Walk {
 }
 
 impl Exec<'_> {
-    fn read_entry<T: Scalar>(&mut self, address: u64) -> T {
+    /// Reads an entry. A quiet walk takes tables that are no memory for empty.
+    fn read_entry<T: Scalar>(&mut self, address: u64, quiet: bool) -> T {
         if let Some(host) = self.physical_page(address).read {
             let host = host + address % aero_bus::PAGE_SIZE;
             // SAFETY: the page is mapped, and entries are aligned, so that they do not leave it.
@@ -68,8 +71,10 @@ impl Exec<'_> {
         }
         let mut bytes = [0; 8];
         let bytes = &mut bytes[..T::SIZE as usize];
-        self.platform.mmio_read(self.retired, address, bytes);
-        self.after_platform();
+        if !quiet {
+            self.platform.mmio_read(self.retired, address, bytes);
+            self.after_platform();
+        }
         T::from_bytes(bytes)
     }
 
@@ -116,12 +121,7 @@ impl Exec<'_> {
             });
         }
         loop {
-            let mut trail = Trail {
-                entries: [(0, 0); 4],
-                len: 0,
-                rights: entry::WRITABLE | entry::USER,
-                no_execute: false,
-            };
+            let mut trail = Trail::new(false);
             let found = self.find(linear, &mut trail);
             let mut code = 0;
             if access == Access::Write {
@@ -192,7 +192,7 @@ impl Exec<'_> {
     fn find_32bit(&mut self, linear: u64, trail: &mut Trail) -> Walk {
         let directory = self.cpu.cr3 & 0xffff_f000;
         let address = directory + (linear >> 22 & 0x3ff) * 4;
-        let pde = u64::from(self.read_entry::<u32>(address));
+        let pde = u64::from(self.read_entry::<u32>(address, trail.quiet));
         if pde & entry::PRESENT == 0 {
             return Walk::NotPresent;
         }
@@ -207,7 +207,7 @@ impl Exec<'_> {
             return Walk::Page { physical, size: PageSize::Large, leaf: pde };
         }
         let address = (pde & 0xffff_f000) + (linear >> 12 & 0x3ff) * 4;
-        let pte = u64::from(self.read_entry::<u32>(address));
+        let pte = u64::from(self.read_entry::<u32>(address, trail.quiet));
         if pte & entry::PRESENT == 0 {
             return Walk::NotPresent;
         }
@@ -234,7 +234,7 @@ impl Exec<'_> {
         };
         loop {
             let address = table + (linear >> shift & 0x1ff) * 8;
-            let e = self.read_entry::<u64>(address);
+            let e = self.read_entry::<u64>(address, trail.quiet);
             if e & entry::PRESENT == 0 {
                 return Walk::NotPresent;
             }
@@ -267,7 +267,7 @@ impl Exec<'_> {
         let table = cr3 & 0xffff_ffe0;
         let mut pdptes = [0; 4];
         for (i, pdpte) in pdptes.iter_mut().enumerate() {
-            *pdpte = self.read_entry::<u64>(table + i as u64 * 8);
+            *pdpte = self.read_entry::<u64>(table + i as u64 * 8, false);
             if *pdpte & entry::PRESENT != 0 && *pdpte & PAE_PDPTE_RESERVED != 0 {
                 return Err(Exception::gp(0));
             }
@@ -291,15 +291,32 @@ impl Exec<'_> {
         if self.cpu.mode == Mode::Long64 && !crate::access::is_canonical(linear) {
             return None;
         }
-        let mut trail = Trail { entries: [(0, 0); 4], len: 0, rights: 0, no_execute: false };
-        match self.find(linear & self.cpu.linear_mask, &mut trail) {
+        match self.find(linear & self.cpu.linear_mask, &mut Trail::new(true)) {
             Walk::Page { physical, .. } => Some(physical),
             Walk::NotPresent | Walk::Reserved => None,
         }
     }
+
+    /// The physical address of `linear` if a fetch at the current privilege level would have no other
+    /// effect than to fetch: no fault, no accessed bit set, no device asked for a table.
+    pub(crate) fn walk_code_quietly(&mut self, linear: u64) -> Option<u64> {
+        if self.cpu.cr0 & cr0::PG == 0 {
+            return Some(linear & 0xffff_ffff);
+        }
+        let mut trail = Trail::new(true);
+        let Walk::Page { physical, .. } = self.find(linear, &mut trail) else { return None };
+        let allowed = !trail.no_execute && (self.cpu.cpl != 3 || trail.rights & entry::USER != 0);
+        let used = trail.entries[..trail.len].iter().all(|(_, e)| e & entry::ACCESSED != 0);
+        (allowed && used).then_some(physical)
+    }
 }
 
 impl Trail {
+    fn new(quiet: bool) -> Self {
+        let rights = entry::WRITABLE | entry::USER;
+        Self { entries: [(0, 0); 4], len: 0, rights, no_execute: false, quiet }
+    }
+
     fn push(&mut self, address: u64, value: u64) {
         self.entries[self.len] = (address, value);
         self.len += 1;

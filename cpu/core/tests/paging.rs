@@ -439,3 +439,21 @@ fn the_page_that_the_local_apic_is_moved_to_is_a_device_until_it_moves_on() {
         assert_eq!(m.exec().read_u32(DS, 0x5000), Ok(0x1234));
     }
 }
+
+#[test]
+fn a_look_ahead_at_code_leaves_no_trace() {
+    let mut m = paged32();
+    assert_eq!(m.exec().peek_code_page(0x5010), None, "the accessed bits are clear");
+    assert_eq!(m.platform.u32_at(0x10_0000), 0x10_1007);
+    assert_eq!(m.platform.u32_at(0x10_1014), 0x5007);
+    m.exec().fetch_code_page(0x5010).unwrap();
+    m.platform.load_u32(0x10_1018, 0x6027);
+    // A page with its bits set that was never fetched from, one that was, and one that is not there.
+    assert_eq!(m.exec().peek_code_page(0x6fff), Some(0x6000));
+    assert_eq!(m.exec().peek_code_page(0x5fff), Some(0x5000));
+    assert_eq!(m.exec().peek_code_page(0x40_0000), None);
+    // A table in a device is not asked for.
+    m.platform.load_u32(0x10_0004, 0xfee0_0027);
+    assert_eq!(m.exec().peek_code_page(0x40_0000), None);
+    assert_eq!(m.platform.seen, []);
+}

@@ -449,12 +449,13 @@ impl Engine {
         let host = exec.fetch_code_page(linear).ok()?.host_offset? + linear % PAGE_SIZE;
         let entry = self.store.find(host, mode)?;
         let region = self.store.region(entry.region)?;
-        // All its pages have to be where they were when it was made.
+        // All its pages have to be where they were when it was made. That we look there must not show:
+        // it does not mean that the guest gets there.
         let mask = exec.cpu.linear_mask();
         let first = linear.wrapping_sub(entry.off as i64 as u64).wrapping_sub(region.start);
         for place in &region.places {
             let linear = first.wrapping_add(place.delta) & mask;
-            if exec.fetch_code_page(linear).ok()?.host_offset != Some(place.host) {
+            if exec.peek_code_page(linear) != Some(place.host) {
                 return None;
             }
         }
@@ -634,7 +635,7 @@ struct View<'a, 'b> {
 impl CodeView for View<'_, '_> {
     fn page(&mut self, delta: u64) -> Option<(CodePlace, Page)> {
         let linear = self.page.wrapping_add(delta) & self.exec.cpu.linear_mask();
-        let host = self.exec.fetch_code_page(linear).ok()?.host_offset?;
+        let host = self.exec.peek_code_page(linear)?;
         // Before the bytes are read, so that a store in between is seen.
         let version = self.exec.mark_code_page(host);
         let bytes: [u8; PAGE_SIZE as usize] =
