@@ -13,6 +13,9 @@ const ROOM: u64 = 8 << 20;
 /// The whole block is a multiple of this: the page size of WebAssembly memories.
 const WASM_PAGE: u64 = 64 << 10;
 
+/// What an allocator aligns to anyway.
+const ALLOCATED_ALIGNMENT: usize = 8;
+
 /// Least alignment of what is placed: a cache line, so that what different threads write is apart.
 const LEAST_ALIGNMENT: usize = 64;
 
@@ -26,7 +29,11 @@ struct Room {
 
 /// The block of host memory. Freed when the last region is gone, and the last value placed in it.
 pub(crate) struct Block {
+    /// On a page.
     base: *mut u8,
+    len: usize,
+    /// What was allocated for it, with up to a page in front.
+    allocated: *mut u8,
     layout: Layout,
     room: Mutex<Room>,
 }
@@ -42,22 +49,31 @@ impl Block {
     /// A block of `len` bytes of guest memory, a multiple of the page size, with room behind it. All of
     /// it zero.
     pub fn new(len: u64) -> Result<Self, RamError> {
-        let layout = len
+        let exhausted = RamError::Exhausted(len);
+        let whole = len
             .checked_add(ROOM)
             .and_then(|len| len.checked_next_multiple_of(WASM_PAGE))
             .and_then(|len| usize::try_from(len).ok())
-            .and_then(|len| Layout::from_size_align(len, PAGE_SIZE as usize).ok())
-            .ok_or(RamError::Exhausted(len))?;
+            .ok_or(exhausted)?;
+        // Asked for a page's alignment, the allocator would write all the zeros itself; otherwise it
+        // takes a large block from the system, where each page is zero when it is first touched.
+        let layout = whole
+            .checked_add(PAGE_SIZE as usize)
+            .and_then(|len| Layout::from_size_align(len, ALLOCATED_ALIGNMENT).ok())
+            .ok_or(exhausted)?;
         // SAFETY: the layout is not empty: there is always room.
-        let base = unsafe { alloc_zeroed(layout) };
-        if base.is_null() {
+        let allocated = unsafe { alloc_zeroed(layout) };
+        if allocated.is_null() {
             if len < 1 << 20 {
                 handle_alloc_error(layout);
             }
-            return Err(RamError::Exhausted(len));
+            return Err(exhausted);
         }
+        let before = (allocated as usize).wrapping_neg() % PAGE_SIZE as usize;
+        // SAFETY: less than a page, and the allocation has a page more than the block.
+        let base = unsafe { allocated.add(before) };
         let room = Mutex::new(Room { next: len as usize, free: Vec::new() });
-        Ok(Self { base, layout, room })
+        Ok(Self { base, len: whole, allocated, layout, room })
     }
 
     pub fn base(&self) -> *mut u8 {
@@ -66,7 +82,7 @@ impl Block {
 
     /// Bytes of guest memory, of the room, and up to the next multiple of 64 KiB.
     pub fn whole_len(&self) -> u64 {
-        self.layout.size() as u64
+        self.len as u64
     }
 
     /// Takes a part of the room.
@@ -79,7 +95,7 @@ impl Block {
                 let address = self.base as usize + room.next;
                 let start = room.next + address.wrapping_neg() % layout.align();
                 let end = start.checked_add(layout.size()).ok_or(exhausted)?;
-                if end > self.layout.size() {
+                if end > self.len {
                     return Err(exhausted);
                 }
                 room.next = end;
@@ -101,8 +117,8 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: `base` came from `alloc_zeroed` with this layout.
-        unsafe { dealloc(self.base, self.layout) }
+        // SAFETY: `allocated` came from `alloc_zeroed` with this layout.
+        unsafe { dealloc(self.allocated, self.layout) }
     }
 }
 
