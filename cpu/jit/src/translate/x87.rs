@@ -16,7 +16,7 @@ mod shape;
 use std::rc::Rc;
 
 use aero_cpu::{Access, F80, SegReg, layout};
-use iced_x86::{Instruction, Register};
+use iced_x86::Instruction;
 use wasm_encoder::ValType;
 
 pub use arith::{PARAMETERS, RESULTS, ROUTINES, function, nothing};
@@ -112,18 +112,6 @@ pub(super) fn translate(t: &mut Translator<'_>, insn: &Insn) -> bool {
         run.instruction = Some(insn.off);
     }
     true
-}
-
-/// An override for the segment of an operand, else the default one.
-fn segment(instr: &Instruction) -> SegReg {
-    match instr.memory_segment() {
-        Register::ES => SegReg::Es,
-        Register::CS => SegReg::Cs,
-        Register::SS => SegReg::Ss,
-        Register::FS => SegReg::Fs,
-        Register::GS => SegReg::Gs,
-        _ => SegReg::Ds,
-    }
 }
 
 impl Translator<'_> {
@@ -423,9 +411,9 @@ impl Translator<'_> {
     }
 
     /// The instruction's operand in memory is the last one that was used.
-    fn note_data(&mut self, instr: &Instruction, offset: Temp) {
-        let segment = segment(instr);
-        if let Some((old, _)) = self.run().data.replace((offset, segment)) {
+    fn note_data(&mut self, insn: &Insn, offset: Temp) {
+        // In 64-bit code most prefixes change nothing, not even the segment that is noted.
+        if let Some((old, _)) = self.run().data.replace((offset, insn.op.seg)) {
             self.code.free(old);
         }
     }

@@ -107,6 +107,26 @@ fn a_branch_to_an_address_that_is_not_canonical_faults_where_it_is() {
     });
 }
 
+#[test]
+fn the_x87_notes_the_segment_of_its_operand() {
+    for bits in [Bits::Long, Bits::Flat] {
+        both(bits, |a| {
+            a.mov(esi, 0x30_0000)?;
+            a.fninit()?;
+            a.fld1()?;
+            // In 64-bit code the prefix means nothing.
+            a.fst(dword_ptr(esi).ss())?;
+            a.nop()
+        });
+        both(bits, |a| {
+            a.mov(esi, 0x30_0000)?;
+            a.fninit()?;
+            a.fld(dword_ptr(esi).cs())?;
+            a.nop()
+        });
+    }
+}
+
 fn push(a: &mut CodeAssembler, register: usize) -> Result<(), iced_x86::IcedError> {
     if a.bitness() == 64 { a.push([rax, rcx][register]) } else { a.push([eax, ecx][register]) }
 }

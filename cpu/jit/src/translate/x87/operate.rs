@@ -157,7 +157,7 @@ impl Translator<'_> {
             self.widen_integer(raw.index, mantissa.index, sign_exponent.index);
         }
         self.code.free(raw);
-        self.note_data(&insn.instr, offset);
+        self.note_data(insn, offset);
         let value = self.value(mantissa, sign_exponent);
         self.set_position(position, value);
     }
@@ -174,7 +174,7 @@ impl Translator<'_> {
         self.code.op().i32_load16_u(high);
         let sign_exponent = self.code.keep(ValType::I32);
         self.code.free(place);
-        self.note_data(&insn.instr, offset);
+        self.note_data(insn, offset);
         let value = self.value(mantissa, sign_exponent);
         self.set_position(position, value);
     }
@@ -191,7 +191,7 @@ impl Translator<'_> {
         self.code.op().local_get(value.sign_exponent.index).i32_store16(high);
         self.code.free(place);
         self.release_value(value);
-        self.note_data(&insn.instr, offset);
+        self.note_data(insn, offset);
     }
 
     fn store_number(&mut self, insn: &Insn, format: Format, truncate: bool) {
@@ -213,7 +213,7 @@ impl Translator<'_> {
         self.code.free(bits);
         self.code.free(report);
         self.release_value(value);
-        self.note_data(&insn.instr, offset);
+        self.note_data(insn, offset);
     }
 
     /// The second operand, if it is a register or zero.
@@ -245,7 +245,7 @@ impl Translator<'_> {
             for temp in [raw, mantissa, sign_exponent] {
                 self.code.free(temp);
             }
-            self.note_data(&insn.instr, offset);
+            self.note_data(insn, offset);
         } else {
             let value = self.operand(operand).expect("not in memory");
             self.usually(insn, result, |t, cold| {
