@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::sh;
+use crate::test::JIT;
 
 /// Checks the whole workspace.
 pub fn main() -> Result<()> {
@@ -10,5 +11,5 @@ pub fn main() -> Result<()> {
     sh::run(&mut sh::cmd("cargo", &["fmt", "--all", "--check"]))?;
     sh::step("clippy");
     let mut clippy = sh::cmd("cargo", &["clippy", "--workspace", "--all-targets"]);
-    sh::run(clippy.args(["--features", "aero-vmm/jit", "--", "-D", "warnings"]))
+    sh::run(clippy.args(["--features", JIT, "--", "-D", "warnings"]))
 }

@@ -4,6 +4,9 @@ use anyhow::{Result, bail};
 
 use crate::{guest, lint, sh, tools, web};
 
+/// The features with which everything that runs generated code natively does so.
+pub const JIT: &str = "aero-vmm/jit,aero-jit/wasmtime,aero-test-backends/jit";
+
 /// Runs all parts, or the one that is named.
 pub fn main(args: &[String]) -> Result<()> {
     match args.first().map(String::as_str) {
@@ -31,7 +34,7 @@ fn native() -> Result<()> {
     nasm()?;
     sh::step("Tests of the crates");
     let mut test = sh::cmd("cargo", &["test", "--workspace", "--exclude", "aero-tests"]);
-    sh::run(test.args(["--features", "aero-vmm/jit"]))
+    sh::run(test.args(["--features", JIT]))
 }
 
 fn nasm() -> Result<()> {

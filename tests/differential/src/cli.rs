@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use aero_differential::generate::Generator;
 use aero_differential::runner::{Options, Report, Runner, disassemble};
-use aero_differential::{backends, files, forms, text};
+use aero_differential::{files, forms, text};
+use aero_test_backends as backends;
 use lexopt::prelude::*;
 
 const HELP: &str = "\

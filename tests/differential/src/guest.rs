@@ -9,8 +9,8 @@ use aero_cpu::{
     Activity, CpuBackend, CpuExit, CpuModel, CpuSignals, F80, RSP, SegReg, Segment,
     SegmentAttributes, Vcpu,
 };
+use aero_test_backends::backend;
 
-use crate::backends::backend;
 use crate::case::{CS, DEAD, FxImage, HANG, Input, MAX_CODE, Output, SS, State, fx};
 use crate::layout::{AREAS, CODE, CODE_PAGES, IMAGE_PAGES, IMAGE_WORDS, PAGE, baseline, selector};
 

@@ -5,7 +5,6 @@
 //! looks for differences that [`undefined`] does not allow, and [`runner`] joins them.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-pub mod backends;
 pub mod case;
 pub mod compare;
 pub mod contents;

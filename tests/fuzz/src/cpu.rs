@@ -1,15 +1,18 @@
 //! Random bytes as code, in every mode, with interrupts, devices and a memory map that changes.
 //!
-//! Each input runs twice: on the backend under test in long runs, and on the interpreter one
-//! instruction at a time. Neither may panic, stand still or retire more than it may, and both must
+//! Each input runs on each backend under test in long runs, and on the interpreter one instruction at
+//! a time. None may panic, stand still or retire more than it may, and all must
 //! come to the same state: what deterministic mode promises.
 
 mod scene;
 
+use std::sync::OnceLock;
+
+use aero_bus::Placed;
 use aero_cpu::{CpuBackend, CpuExit, CpuModel, SegReg, Signal, Vcpu};
 use aero_interpreter::Interpreter;
+use aero_test_backends::{backend, from_environment};
 
-use crate::backends;
 use crate::input::Input;
 use crate::world::{Image, World};
 use scene::Scene;
@@ -55,7 +58,7 @@ impl Plan {
 
 struct Machine {
     world: World,
-    cpu: Vcpu,
+    cpu: Placed<Vcpu>,
 }
 
 impl Machine {
@@ -63,7 +66,8 @@ impl Machine {
         let model = CpuModel::named(plan.scene.model()).expect("a model of this name");
         let mut world = World::new(plan.changing);
         image.load(&world);
-        let mut cpu = Vcpu::new(0, model);
+        let mut cpu =
+            Vcpu::placed(world.map.ram(), 0, model).expect("there is room for a processor");
         plan.scene.set(&mut world, &mut cpu);
         Self { world, cpu }
     }
@@ -171,30 +175,42 @@ fn differences(tested: &Vcpu, stepped: &Vcpu) -> String {
         .collect()
 }
 
-fn compare(plan: &Plan, tested: &Machine, stepped: &Machine) {
+fn compare(name: &str, plan: &Plan, tested: &Machine, stepped: &Machine) {
     if tested.cpu.save() != stepped.cpu.save() {
         let differences = differences(&tested.cpu, &stepped.cpu);
-        panic!("the processor's state differs: {differences}{plan:x?}");
+        panic!("{name}: the processor's state differs: {differences}{plan:x?}");
     }
     let (one, two) = (tested.world.contents(), stepped.world.contents());
     if one != two {
         let at = one.iter().zip(&two).take_while(|(a, b)| a == b).count();
-        panic!("memory differs at {at:#x}: {:#x}, stepped {:#x}: {plan:x?}", one[at], two[at]);
+        panic!(
+            "{name}: memory differs at {at:#x}: {:#x}, stepped {:#x}: {plan:x?}",
+            one[at], two[at]
+        );
     }
     assert_eq!(
         tested.world.digest, stepped.world.digest,
-        "accesses to devices differ, or when they happen: {plan:x?}"
+        "{name}: accesses to devices differ, or when they happen: {plan:x?}"
     );
+}
+
+/// The backends under test. The environment is asked once: it does not change.
+fn names() -> &'static [&'static str] {
+    static NAMES: OnceLock<Vec<&str>> = OnceLock::new();
+    NAMES.get_or_init(|| from_environment().unwrap_or_else(|error| panic!("{error}")))
 }
 
 /// Runs one input.
 pub fn run(data: &[u8]) {
     let plan = Plan::read(data);
     let image = plan.scene.image();
-    let mut tested = Machine::new(&plan, &image);
-    tested.run(&plan, &mut *backends::under_test(), u64::MAX);
-    tested.check_snapshot();
     let mut stepped = Machine::new(&plan, &image);
     stepped.run(&plan, &mut Interpreter::new(), 1);
-    compare(&plan, &tested, &stepped);
+    for name in names() {
+        let mut tested = Machine::new(&plan, &image);
+        let mut backend = backend(name, tested.world.map.ram()).expect("a backend of this name");
+        tested.run(&plan, &mut *backend, u64::MAX);
+        tested.check_snapshot();
+        compare(name, &plan, &tested, &stepped);
+    }
 }

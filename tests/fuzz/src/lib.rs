@@ -1,7 +1,6 @@
 //! Fuzz targets. Each is a function of bytes that panics when it has found something; `cargo xtask fuzz`
 //! feeds them through libFuzzer, and the tests replay what is kept in `seeds` and `regressions`.
 
-pub mod backends;
 pub mod cpu;
 mod input;
 pub mod machine_file;

@@ -85,6 +85,7 @@ const MOST_VECTORS: usize = 4;
 impl World {
     pub fn new(changing: bool) -> Self {
         let ram = GuestRam::new(RAM, ROM_LEN).expect("a mebibyte can be had");
+        let signals = CpuSignals::placed(&ram).expect("there is room for a word");
         let map = MemoryMap::new(ram);
         let rom = map.ram().allocate_aux(ROM_LEN).expect("there is room for it");
         let mapping = DirectMapping { read: Some(rom.host_offset), write: None };
@@ -94,7 +95,7 @@ impl World {
         Self {
             trace: std::env::var_os("AERO_FUZZ_TRACE").is_some(),
             map,
-            signals: Arc::new(CpuSignals::new()),
+            signals: Arc::new(signals),
             before: 0,
             allowed: 0,
             vectors: VecDeque::new(),

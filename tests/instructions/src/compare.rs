@@ -152,12 +152,12 @@ pub fn differences(file: &TestFile, outcome: &Outcome, values: &[u64]) -> Vec<St
     found
 }
 
-/// What differs between two ways to run the same test.
+/// What differs between two runs of the same test: another way, or another backend.
 pub fn deviations(one: &Outcome, other: &Outcome) -> Vec<String> {
     let mut found = Vec::new();
     let mut compare = |what: &str, a: String, b: String| {
         if a != b {
-            found.push(format!("{what}: {a} in one call, {b} so"));
+            found.push(format!("{what}: expected {a}, found {b}"));
         }
     };
     compare("end", format!("{:?}", one.end), format!("{:?}", other.end));

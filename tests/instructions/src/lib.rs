@@ -2,7 +2,6 @@
 //! README.md describes the format.
 
 mod assemble;
-mod backends;
 mod compare;
 mod file;
 mod machine;

@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use aero_bus::{GuestRam, MemoryMap};
-use aero_cpu::{
-    CpuBackend, CpuExit, CpuModel, CpuSignals, Platform, RSP, SegReg, Signal, Vcpu, testing::Seen,
-};
+use aero_bus::{GuestRam, MemoryMap, Placed};
+use aero_cpu::{CpuExit, CpuModel, CpuSignals, Platform, RSP, SegReg, Signal, Vcpu, testing::Seen};
+use aero_test_backends::backend;
 use anyhow::{Context, Result, bail};
 
 use crate::file::End;
@@ -185,7 +184,7 @@ pub enum Way {
 /// What a test has left.
 pub struct Outcome {
     /// The processor.
-    pub cpu: Vcpu,
+    pub cpu: Placed<Vcpu>,
     /// How it ended.
     pub end: End,
     /// Instructions in all.
@@ -217,13 +216,16 @@ impl Outcome {
 }
 
 /// Runs an image from the processor's reset on.
-pub fn run(image: &[u8], model: &str, backend: &mut dyn CpuBackend, way: Way) -> Result<Outcome> {
-    let memory = MemoryMap::new(GuestRam::new(RAM, 0)?);
+pub fn run(image: &[u8], model: &str, name: &str, way: Way) -> Result<Outcome> {
+    let ram = GuestRam::new(RAM, 0)?;
+    let memory = MemoryMap::new(ram.clone());
     memory.write(0, image);
+    let mut backend =
+        backend(name, &ram).with_context(|| format!("there is no backend {name:?}"))?;
     let model = CpuModel::named(model).with_context(|| format!("there is no model {model:?}"))?;
-    let mut cpu = Vcpu::new(0, model.clone());
+    let mut cpu = Vcpu::placed(&ram, 0, model.clone())?;
     cpu.set_real_mode_entry(0, ENTRY);
-    let signals = Arc::new(CpuSignals::new());
+    let signals = Arc::new(CpuSignals::placed(&ram)?);
     let mut world = World {
         memory,
         signals: signals.clone(),
@@ -266,7 +268,7 @@ pub fn run(image: &[u8], model: &str, backend: &mut dyn CpuBackend, way: Way) ->
         }
         if matches!(way, Way::Restored(_)) {
             let saved = cpu.save();
-            cpu = Vcpu::new(0, model.clone());
+            cpu = Vcpu::placed(&ram, 0, model.clone())?;
             cpu.restore(&saved)?;
             backend.flush();
         }

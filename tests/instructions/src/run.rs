@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, Result, ensure};
 
 use crate::assemble::{assemble, nasm};
-use crate::backends;
 use crate::compare::{deviations, differences};
 use crate::file::TestFile;
-use crate::machine::{Way, run};
+use crate::machine::{Outcome, Way, run};
 
 /// Tests of at most this many instructions are saved and restored after each one.
 const RESTORE_EACH: u64 = 3_000;
@@ -23,8 +22,8 @@ const RESTORE_EVERY: u64 = 97;
 pub struct Options {
     /// Only files whose folder and name contain one of these; all if there are none.
     pub filters: Vec<String>,
-    /// The value of `AERO_CPU_BACKEND`.
-    pub backend: Option<String>,
+    /// Names of the backends.
+    pub backends: Vec<&'static str>,
     /// A folder to write to.
     pub scratch: PathBuf,
 }
@@ -46,8 +45,6 @@ pub struct Report {
     pub folders: BTreeMap<String, (usize, usize)>,
     /// The files that failed, and how.
     pub failures: BTreeMap<String, String>,
-    /// The backends.
-    pub backends: Vec<String>,
 }
 
 fn asm_folder() -> PathBuf {
@@ -80,17 +77,26 @@ pub fn discover() -> Result<BTreeMap<String, PathBuf>> {
 fn run_file(nasm: &Path, scratch: &Path, name: &str, path: &Path, backends: &[&str]) -> Result<()> {
     let file = TestFile::read(name.to_owned(), path)?;
     let image = assemble(nasm, &asm_folder().join("include"), scratch, &file)?;
+    let mut first: Option<Outcome> = None;
     for backend in backends {
         let run = |way| {
-            run(&image.bytes, &file.model, backends::backend(backend)?.as_mut(), way)
+            run(&image.bytes, &file.model, backend, way)
                 .with_context(|| format!("{backend}, {way:?}"))
         };
         let whole = run(Way::Whole)?;
         let wrong = differences(&file, &whole, &image.values);
         ensure!(wrong.is_empty(), "on {backend}:\n    {}", wrong.join("\n    "));
         let every = if whole.retired <= RESTORE_EACH { 1 } else { RESTORE_EVERY };
+        let first = match &first {
+            Some(first) => {
+                let wrong = deviations(first, &whole);
+                ensure!(wrong.is_empty(), "on {backend}:\n    {}", wrong.join("\n    "));
+                first
+            }
+            None => first.insert(whole),
+        };
         for way in [Way::Stepped, Way::Restored(every)] {
-            let wrong = deviations(&whole, &run(way)?);
+            let wrong = deviations(first, &run(way)?);
             ensure!(wrong.is_empty(), "on {backend}, {way:?}:\n    {}", wrong.join("\n    "));
         }
     }
@@ -100,7 +106,6 @@ fn run_file(nasm: &Path, scratch: &Path, name: &str, path: &Path, backends: &[&s
 /// Runs the tests that `options` choose.
 pub fn run_all(options: &Options) -> Result<Report> {
     let nasm = nasm()?;
-    let backends = backends::chosen(options.backend.as_deref())?;
     std::fs::create_dir_all(&options.scratch)?;
     let wanted = |name: &str| {
         options.filters.is_empty() || options.filters.iter().any(|f| name.contains(f.as_str()))
@@ -108,17 +113,14 @@ pub fn run_all(options: &Options) -> Result<Report> {
     let tests: Vec<_> = discover()?.into_iter().filter(|(name, _)| wanted(name)).collect();
     ensure!(!tests.is_empty(), "no file's name contains {}", options.filters.join(" or "));
     let next = AtomicUsize::new(0);
-    let report = Mutex::new(Report {
-        backends: backends.iter().map(|name| (*name).to_owned()).collect(),
-        ..Report::default()
-    });
+    let report = Mutex::new(Report::default());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some((name, path)) = tests.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let result = std::panic::catch_unwind(|| {
-                        run_file(&nasm, &options.scratch, name, path, &backends)
+                        run_file(&nasm, &options.scratch, name, path, &options.backends)
                     });
                     let result = result.unwrap_or_else(|_| Err(anyhow::anyhow!("panics")));
                     let mut report = report.lock().unwrap_or_else(|e| e.into_inner());

@@ -33,9 +33,10 @@ fn main() {
 }
 
 fn run(filters: Vec<String>) -> anyhow::Result<bool> {
+    let backends = aero_test_backends::from_environment().map_err(anyhow::Error::msg)?;
     let report = run_all(&Options {
         filters,
-        backend: std::env::var("AERO_CPU_BACKEND").ok(),
+        backends: backends.clone(),
         scratch: concat!(env!("CARGO_TARGET_TMPDIR"), "/instructions").into(),
     })?;
     for (name, what) in &report.failures {
@@ -50,7 +51,7 @@ fn run(filters: Vec<String>) -> anyhow::Result<bool> {
     println!(
         "instruction tests: {passed} of {all} files pass, each in {} ways on: {}",
         Ways::COUNT,
-        report.backends.join(", ")
+        backends.join(", ")
     );
     Ok(report.failures.is_empty())
 }
