@@ -421,6 +421,12 @@ impl Vcpu {
         } else {
             Mode::Prot16
         };
+        if mode_before == Mode::Long64 && self.mode != Mode::Long64 {
+            // The upper halves are not preserved (SDM Vol. 1, 3.4.1.1). All backends agree on zeros.
+            for register in &mut self.regs[..8] {
+                *register &= u64::from(u32::MAX);
+            }
+        }
         match self.mode {
             Mode::Real => self.cpl = 0,
             Mode::V86 => self.cpl = 3,

@@ -5,7 +5,8 @@ mod common;
 use aero_bus::SnapshotError;
 use aero_cpu::bits::{cr0, cr4};
 use aero_cpu::{
-    Activity, CpuModel, Exception, Exec, ExecResult, F80, OperandSize, SegReg, Shadow, Vcpu,
+    Activity, CpuModel, Exception, Exec, ExecResult, F80, OperandSize, SegReg, SegmentAttributes,
+    Shadow, Vcpu,
 };
 use common::*;
 
@@ -374,4 +375,18 @@ fn reset_is_power_on() {
     assert_eq!(m.cpu.save(), fresh);
     assert_eq!(m.cpu.cr0, 0x6000_0010);
     assert_eq!((m.cpu.rip, m.cpu.seg(SegReg::Cs).base), (0xfff0, 0xffff_0000));
+}
+
+#[test]
+fn leaving_64_bit_mode_clears_the_upper_halves_of_registers() {
+    let mut cpu = Vcpu::new(0, CpuModel::default());
+    cpu.set_long_mode(0x1000, 0x2000, 8, 16);
+    cpu.regs = [0x1234_5678_9abc_def0; 16];
+    cpu.mode_changed();
+    assert_eq!(cpu.regs[7], 0x1234_5678_9abc_def0);
+    cpu.segs[SegReg::Cs as usize].attributes = SegmentAttributes(0xc9b);
+    cpu.mode_changed();
+    assert_eq!(cpu.regs[..8], [0x9abc_def0; 8]);
+    // 32-bit code cannot reach the others.
+    assert_eq!(cpu.regs[8..], [0x1234_5678_9abc_def0; 8]);
 }

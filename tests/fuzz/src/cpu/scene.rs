@@ -245,6 +245,12 @@ impl Scene {
         if self.registers[4] < 0xc0 {
             cpu.regs[4] = STACK + 0x800;
         }
+        if !self.kind.is_long() {
+            // Nothing that could be executed has put anything there.
+            for register in &mut cpu.regs {
+                *register &= u64::from(u32::MAX);
+            }
+        }
         self.set_mode(world, cpu);
         self.set_segments(cpu);
         self.set_rest(world, cpu, &mut random);
