@@ -4,6 +4,7 @@
 pub mod cpu;
 mod input;
 pub mod machine_file;
+pub mod mutate;
 pub mod paging;
 pub mod snapshot;
 mod walk;
