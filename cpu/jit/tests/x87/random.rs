@@ -46,7 +46,7 @@ fn extended(r: &mut Random, near: &mut u64) -> ([u8; 8], u16) {
         5 => pair(normal, sign),
         6 => pair(u64::MAX << r.below(64), sign | (0x3fff + r.below(70) as u16)),
         7 => pair(normal, sign | (r.below(200) as u16 + if r.one_in(2) { 1 } else { 0x7f30 })),
-        8 => pair(0, sign),
+        8 => pair(0, sign | (r.next() as u16 & 0x7fff)),
         // Close to the one before: cancellation.
         9..=12 => pair(*near ^ 1 << r.below(64) | 1 << 63, sign | (0x3ffe + r.below(3) as u16)),
         // Ties and their neighbours when rounded to 53 or 24 bits.

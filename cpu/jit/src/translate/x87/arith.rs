@@ -94,10 +94,10 @@ fn push_unusual(code: &mut Code) {
     op.local_get(AM).local_get(BM).i64_and().i64_const(0).i64_ge_s().i32_or();
 }
 
-/// Pushes whether a number is not a zero.
+/// Pushes whether a number is not a zero: 0 or 1. One without any bit in its mantissa may be none too.
 fn push_not_zero(code: &mut Code, m: u32, e: u32) {
-    code.op().local_get(m).i64_const(0).i64_ne();
-    code.op().local_get(e).i32_const(EXPONENT).i32_and().i32_or();
+    code.op().local_get(e).i32_const(EXPONENT).i32_and().i64_extend_i32_u();
+    code.op().local_get(m).i64_or().i64_const(0).i64_ne();
 }
 
 /// Pushes whether a number is not a normal one of middling size.
