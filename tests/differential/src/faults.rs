@@ -83,11 +83,11 @@ pub fn both_right(input: &Input, instruction: &Instruction, host: &Output, guest
 
 /// Whether an operand of several parts begins inside a segment of 4 GiB and ends past it.
 ///
-/// "When the effective limit is FFFFFFFFH (4 GBytes), these accesses may or may not cause the indicated
-/// exceptions. Behavior is implementation-specific" (SDM Vol. 3, 5.3, "Limit Checking"). An AMD host
-/// looks at each part alone, when its turn has come: the parts before the end are transferred and may
-/// find page faults, a part that itself is half past the end has #GP or #SS, those after it wrap to
-/// offset 0. The models find #GP or #SS before anything else, and nothing is transferred.
+/// With an effective limit of 4 GiB it is up to the processor whether an access past it faults (SDM
+/// Vol. 3, 5.3, "Limit Checking"). An AMD host looks at each part alone, when its turn has come: the
+/// parts before the end are transferred and may find page faults, a part that itself is half past the
+/// end has #GP or #SS, those after it wrap to offset 0. The models find #GP or #SS before anything else,
+/// and nothing is transferred.
 pub fn past_limit(input: &Input, instruction: &Instruction) -> bool {
     use MemorySize as S;
     let size = instruction.memory_size();
