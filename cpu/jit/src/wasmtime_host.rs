@@ -9,9 +9,10 @@
 //! at most twice what is in use.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use aero_bus::GuestRam;
 use wasm_encoder::{
@@ -73,8 +74,16 @@ unsafe impl LinearMemory for Block {
     }
 }
 
+thread_local! {
+    /// The memory that the next instance of the root module is given.
+    static NEXT: RefCell<Option<GuestRam>> = const { RefCell::new(None) };
+}
+
+/// Gives each root module the memory of its machine.
+struct Blocks;
+
 // SAFETY: `Block` keeps the promises, and bounds are checked by code, so that no guard is needed.
-unsafe impl MemoryCreator for Block {
+unsafe impl MemoryCreator for Blocks {
     fn new_memory(
         &self,
         _ty: MemoryType,
@@ -83,10 +92,9 @@ unsafe impl MemoryCreator for Block {
         _reserved_size_in_bytes: Option<usize>,
         guard_size_in_bytes: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
-        if minimum != self.byte_size() || guard_size_in_bytes != 0 {
-            return Err("only the guest's memory is to be had".to_owned());
-        }
-        Ok(Box::new(Self(self.0.clone())))
+        let block = NEXT.take().map(Block);
+        let block = block.filter(|b| minimum == b.byte_size() && guard_size_in_bytes == 0);
+        Ok(Box::new(block.ok_or("only the guest's memory is to be had")?))
     }
 }
 
@@ -143,7 +151,7 @@ struct World {
 }
 
 impl World {
-    fn new(root: &Module) -> Result<Self, HostError> {
+    fn new(root: &Module, ram: &GuestRam) -> Result<Self, HostError> {
         let mut store = Store::new(root.engine(), State::default());
         store.limiter(|state| state);
         let mut linker = Linker::new(root.engine());
@@ -169,6 +177,7 @@ impl World {
             },
         )?;
         let missing = || HostError("the root module lacks an export".to_owned());
+        NEXT.set(Some(ram.clone()));
         let instance = Instance::new(&mut store, root, &[])?;
         let memory = instance.get_memory(&mut store, MEMORY).ok_or_else(missing)?;
         let table = instance.get_table(&mut store, TABLE).ok_or_else(missing)?;
@@ -250,18 +259,60 @@ impl FreeSlots {
     }
 }
 
+/// Compiled modules by their bytes.
+type Compiled = Mutex<HashMap<Vec<u8>, Module>>;
+
 /// Compiles modules, on whatever thread.
-struct Compiler(Engine);
+#[derive(Clone)]
+struct Compiler {
+    engine: Engine,
+    /// Those that were compiled before.
+    before: Option<&'static Compiled>,
+}
+
+/// Modules that are kept for those who are in haste.
+const MOST_COMPILED: usize = 1 << 12;
+
+impl Compiler {
+    fn new(effort: Effort) -> Result<Self, HostError> {
+        // Tests make machine after machine with the same code at the same places.
+        static HASTY: LazyLock<Option<Engine>> =
+            LazyLock::new(|| Engine::new(&config(Effort::Haste)).ok());
+        static BEFORE: LazyLock<Compiled> = LazyLock::new(Compiled::default);
+        match (effort, &*HASTY) {
+            (Effort::Haste, Some(engine)) => {
+                Ok(Self { engine: engine.clone(), before: Some(&BEFORE) })
+            }
+            _ => Ok(Self { engine: Engine::new(&config(effort))?, before: None }),
+        }
+    }
+
+    fn compile(&self, bytes: Vec<u8>) -> Result<Module, HostError> {
+        let Some(before) = self.before else { return Ok(Module::new(&self.engine, bytes)?) };
+        let lock = || before.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(module) = lock().get(&bytes) {
+            return Ok(module.clone());
+        }
+        let module = Module::new(&self.engine, &bytes)?;
+        let mut before = lock();
+        if before.len() == MOST_COMPILED {
+            before.clear();
+        }
+        before.insert(bytes, module.clone());
+        Ok(module)
+    }
+}
 
 impl Prepare for Compiler {
     fn prepare(&self, module: Vec<u8>) -> Result<Prepared, HostError> {
-        Ok(Box::new(Module::new(&self.0, module)?))
+        Ok(Box::new(self.compile(module)?))
     }
 }
 
 /// A [`CodeHost`] that runs generated code with wasmtime, in memory that it shares with the machine.
 pub struct WasmtimeHost {
     ram: GuestRam,
+    compiler: Compiler,
     root: Module,
     world: World,
     free: FreeSlots,
@@ -278,8 +329,8 @@ impl WasmtimeHost {
         Self::with_effort(ram, Effort::Speed)
     }
 
-    /// The same, which compiles in a fraction of the time, and to slower code: for what is compiled to
-    /// run once, as in tests.
+    /// The same, which compiles in a fraction of the time, and to slower code, and keeps what it has
+    /// compiled for others of its kind: for what is compiled to run once, as in tests.
     pub fn hasty(ram: &GuestRam) -> Result<Self, HostError> {
         Self::with_effort(ram, Effort::Haste)
     }
@@ -290,17 +341,17 @@ impl WasmtimeHost {
         if pages > MAX_PAGES {
             return Err(HostError(format!("{len} bytes of memory are too many: 4 GiB at most")));
         }
-        let engine = Engine::new(&config(ram, effort))?;
-        let root = Module::new(&engine, root_module(pages))?;
-        let world = World::new(&root)?;
+        let compiler = Compiler::new(effort)?;
+        let root = compiler.compile(root_module(pages))?;
+        let world = World::new(&root, ram)?;
         let free = FreeSlots(BTreeMap::from([(0, SLOTS)]));
         let installed = BTreeMap::new();
-        Ok(Self { ram: ram.clone(), root, world, free, installed, released: 0 })
+        Ok(Self { ram: ram.clone(), compiler, root, world, free, installed, released: 0 })
     }
 
     /// Moves to a new store, with only the modules that are in use.
     fn renew(&mut self) -> Result<(), HostError> {
-        let mut world = World::new(&self.root)?;
+        let mut world = World::new(&self.root, &self.ram)?;
         for module in self.installed.values() {
             world.install(module)?;
         }
@@ -317,10 +368,10 @@ enum Effort {
     Haste,
 }
 
-fn config(ram: &GuestRam, effort: Effort) -> Config {
+fn config(effort: Effort) -> Config {
     let mut config = Config::new();
     config
-        .with_host_memory(Arc::new(Block(ram.clone())))
+        .with_host_memory(Arc::new(Blocks))
         .memory_reservation(0)
         .memory_reservation_for_growth(0)
         .memory_guard_size(0)
@@ -371,7 +422,7 @@ impl CodeHost for WasmtimeHost {
     }
 
     fn preparer(&self) -> Arc<dyn Prepare> {
-        Arc::new(Compiler(self.root.engine().clone()))
+        Arc::new(self.compiler.clone())
     }
 
     fn spawn(&mut self, job: Box<dyn FnOnce() + Send>) -> bool {
