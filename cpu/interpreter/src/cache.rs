@@ -296,7 +296,9 @@ fn is_too_long(code: &[u8], code_bits: u32) -> bool {
     let Some(at) = code.iter().position(removable) else { return true };
     let shorter: Vec<u8> =
         code[..at].iter().chain(&code[at + 1..]).take(MAX_INSTRUCTION).copied().collect();
-    Decoder::new(code_bits, &shorter, OPTIONS).decode().len() >= MAX_INSTRUCTION
+    let mut decoder = Decoder::new(code_bits, &shorter, OPTIONS);
+    // What comes after the 15th byte need not be at hand.
+    decoder.decode().len() >= MAX_INSTRUCTION || decoder.last_error() == DecoderError::NoMoreBytes
 }
 
 /// Decodes a single instruction of `code`, of 16, 32 or 64 bits, as a processor with these features
@@ -311,4 +313,28 @@ pub fn decode(code: &[u8], code_bits: u32, features: Features) -> Option<(Instru
 /// The op alone.
 pub(crate) fn decode_one(code: &[u8], code_bits: u32, features: Features) -> Option<Op> {
     decode(code, code_bits, features).map(|(_, op)| op)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_too_long(code: &[u8]) -> bool {
+        let (_, op) = decode(code, 64, Features::all()).expect("no more than there is");
+        std::ptr::fn_addr_eq(op.handler, too_long as crate::op::Handler)
+    }
+
+    #[test]
+    fn fifteen_bytes_tell_what_is_too_long() {
+        for prefix in [0x26, 0xf0] {
+            // NOP behind 15 prefixes, of which 15 bytes or more are seen.
+            let mut code = [prefix; 20];
+            code[15] = 0x90;
+            assert!(is_too_long(&code) && is_too_long(&code[..16]) && is_too_long(&code[..15]));
+            // 15 bytes, but invalid for LOCK: a register cannot be locked.
+            code[0] = 0xf0;
+            code[13..15].copy_from_slice(&[0x01, 0xc0]);
+            assert!(!is_too_long(&code) && !is_too_long(&code[..15]));
+        }
+    }
 }
