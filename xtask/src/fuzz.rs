@@ -4,6 +4,7 @@
 //! on edges and compares that are traced, in a build of its own.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -34,12 +35,19 @@ struct Options {
     /// Inputs to run once, in place of fuzzing.
     inputs: Vec<PathBuf>,
     merge: bool,
+    /// The target `cpu` on the JIT.
+    jit: bool,
 }
 
 fn parse(args: &[String]) -> Result<Options> {
     use lexopt::prelude::*;
-    let mut options =
-        Options { targets: Vec::new(), seconds: MINUTES * 60, inputs: Vec::new(), merge: false };
+    let mut options = Options {
+        targets: Vec::new(),
+        seconds: MINUTES * 60,
+        inputs: Vec::new(),
+        merge: false,
+        jit: false,
+    };
     let mut parser = lexopt::Parser::from_args(args);
     while let Some(arg) = parser.next()? {
         match arg {
@@ -50,6 +58,7 @@ fn parse(args: &[String]) -> Result<Options> {
             }
             Long("input") => options.inputs.push(parser.value()?.into()),
             Long("keep") => options.merge = true,
+            Long("jit") => options.jit = true,
             Value(name) => {
                 let name = name.to_string_lossy();
                 let Some(target) = TARGETS.iter().find(|target| **target == name) else {
@@ -59,6 +68,12 @@ fn parse(args: &[String]) -> Result<Options> {
             }
             _ => return Err(arg.unexpected().into()),
         }
+    }
+    if options.jit {
+        ensure!(
+            options.targets == ["cpu"] && !options.merge,
+            "--jit is for running the target cpu"
+        );
     }
     if options.targets.is_empty() {
         options.targets = TARGETS.to_vec();
@@ -73,6 +88,9 @@ fn parse(args: &[String]) -> Result<Options> {
 /// Fuzzes the targets one after another, or runs inputs again.
 pub fn main(args: &[String]) -> Result<()> {
     let options = parse(args)?;
+    if options.jit {
+        return on_the_jit(&options);
+    }
     let programs = build()?;
     for target in &options.targets {
         let program = programs.join(format!("fuzz-{target}"));
@@ -85,6 +103,28 @@ pub fn main(args: &[String]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Runs the processor's inputs, and random changes of them, on the JIT. That is without libFuzzer: with
+/// the JIT's engine, most of what it would count is the compiler.
+fn on_the_jit(options: &Options) -> Result<()> {
+    sh::step("Building the fuzz target with the JIT");
+    let build = ["build", "--package", "aero-fuzz", "--features", "jit", "--bin", "fuzz-mutate"];
+    sh::run(&mut sh::cmd("cargo", &build))?;
+    let mut command = sh::cmd(sh::target_dir()?.join("debug/fuzz-mutate"), &["cpu"]);
+    command.env("AERO_CPU_BACKEND", "jit");
+    command.arg("--found").arg(sh::root().join("target/fuzz-found/cpu"));
+    if options.inputs.is_empty() {
+        let kept = sh::root().join("tests/fuzz");
+        let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+        command.args([kept.join("seeds/cpu"), kept.join("regressions/cpu")]);
+        command.arg(sh::cache("fuzz")?.join("cpu"));
+        command.args(["--seconds", &options.seconds.to_string(), "--seed", &seed.to_string()]);
+    } else {
+        command.args(["--seconds", "0"]).args(&options.inputs);
+    }
+    sh::step("Fuzzing cpu on the JIT");
+    sh::run(&mut command)
 }
 
 /// Builds all targets; returns the folder they lie in.
@@ -100,7 +140,9 @@ fn build() -> Result<PathBuf> {
     sh::step("Building the fuzz targets, with debug assertions and overflow checks");
     let target_dir = sh::target_dir()?.join("fuzz");
     let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", host.to_uppercase().replace('-', "_"));
-    let mut cargo = sh::cmd("cargo", &["build", "--package", "aero-fuzz", "--bins"]);
+    let mut cargo = sh::cmd("cargo", &["build", "--package", "aero-fuzz"]);
+    // Not what goes without libFuzzer.
+    cargo.args(TARGETS.iter().map(|target| format!("--bin=fuzz-{target}")));
     // With a target named, build scripts and macros are built without the flags.
     cargo
         .args(["--features", "libfuzzer", "--profile", "fuzz", "--target", &host])

@@ -22,13 +22,14 @@ cargo xtask <command>
   run [--native] [MACHINE.toml] [--port N]
                         prepare the demo disk and start a PC: in the browser, or with --native in
                         this terminal
-  test [--native | --guests | --browser | --timing]
-                        all tests, or one part of them; --timing, which is no part of all, takes
-                        two minutes of real time
-  fuzz [TARGET…] [--minutes N] [--input FILE] [--keep]
+  test [--native | --guests | --browser | --timing | --boots]
+                        all tests, or one part of them; no parts of all are --timing, which takes
+                        two minutes of real time, and --boots: on the JIT, with settings at random,
+                        beside the interpreter
+  fuzz [TARGET…] [--minutes N] [--input FILE] [--keep | --jit]
                         random input for the processor, paging, machine files and snapshots: 10
                         minutes each, or N; --input runs one that was found again; --keep copies
-                        the best inputs so far into the tree
+                        the best inputs so far into the tree; `cpu --jit` is for the JIT
   lint                  rustfmt and clippy, as the tests ask for
   bench cpu | boot      measure beside peers (cargo xtask bench help)
   guests                fetch and prepare the guests that tests and the demo boot

@@ -1,5 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change goes in.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 
 use crate::{guest, lint, sh, tools, web};
@@ -20,8 +22,11 @@ pub fn main(args: &[String]) -> Result<()> {
         Some("--guests") => guests(),
         Some("--browser") => browser(),
         Some("--timing") => timing(),
+        Some("--boots") => boots(),
         Some(other) => {
-            bail!("there is no part {other:?}; there are --native, --guests, --browser, --timing")
+            bail!(
+                "there is no part {other:?}; there are --native, --guests, --browser, --timing, --boots"
+            )
         }
     }
 }
@@ -48,13 +53,28 @@ fn nasm() -> Result<()> {
 fn guests() -> Result<()> {
     nasm()?;
     let guests = guest::prepare()?;
+    let program = program()?;
+    sh::step("Tests of whole machines");
+    let mut test = sh::cmd("cargo", &["test", "--package", "aero-tests"]);
+    sh::run(test.env("AERO_GUESTS", &guests.dir).env("AERO_BIN", program))
+}
+
+/// The program, with the JIT.
+fn program() -> Result<PathBuf> {
     sh::run(&mut sh::cmd(
         "cargo",
         &["build", "--release", "--package", "aero-vmm", "--features", "jit"],
     ))?;
-    let program = sh::target_dir()?.join("release/aero");
-    sh::step("Tests of whole machines");
-    let mut test = sh::cmd("cargo", &["test", "--package", "aero-tests"]);
+    Ok(sh::target_dir()?.join("release/aero"))
+}
+
+/// Boots on the JIT with settings at random, beside the interpreter's. No part of the rest: minutes.
+fn boots() -> Result<()> {
+    let guests = guest::prepare()?;
+    let program = program()?;
+    sh::step("Boots on both backends");
+    let mut test = sh::cmd("cargo", &["test", "--package", "aero-tests", "--test", "backends"]);
+    test.args(["--", "--ignored", "--nocapture", "--test-threads=1"]);
     sh::run(test.env("AERO_GUESTS", &guests.dir).env("AERO_BIN", program))
 }
 

@@ -22,7 +22,7 @@ const ENOUGH: usize = 20;
 /// What to do.
 #[derive(Debug)]
 pub struct Options {
-    /// Folders with inputs to begin with.
+    /// Inputs to begin with, and folders of such.
     pub folders: Vec<PathBuf>,
     /// Where what is found is written to.
     pub found: PathBuf,
@@ -43,9 +43,13 @@ pub struct Report {
 
 fn read(folders: &[PathBuf]) -> io::Result<Vec<Vec<u8>>> {
     let mut paths = Vec::new();
-    for folder in folders.iter().filter(|folder| folder.is_dir()) {
-        for entry in std::fs::read_dir(folder)? {
-            paths.push(entry?.path());
+    for path in folders {
+        if path.is_file() {
+            paths.push(path.clone());
+        } else if path.is_dir() {
+            for entry in std::fs::read_dir(path)? {
+                paths.push(entry?.path());
+            }
         }
     }
     // The order of a folder is nobody's choice.

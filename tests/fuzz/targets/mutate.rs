@@ -1,5 +1,5 @@
-//! `fuzz-mutate TARGET [--seconds N] [--seed S] [--found FOLDER] FOLDER…`: random changes of the inputs
-//! in the folders, without libFuzzer.
+//! `fuzz-mutate TARGET [--seconds N] [--seed S] [--found FOLDER] FILE|FOLDER…`: runs these inputs, and
+//! then random changes of them, without libFuzzer.
 
 use std::process::ExitCode;
 use std::time::Duration;
