@@ -2,6 +2,7 @@
 //! same number of instructions.
 #![cfg(feature = "wasmtime")]
 
+mod integers;
 mod machine;
 
 use iced_x86::code_asm::*;
