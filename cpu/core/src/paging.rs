@@ -113,6 +113,28 @@ impl Exec<'_> {
         access: Access,
         user: bool,
     ) -> ExecResult<Translation> {
+        self.walk_so(linear, access, user, false)
+    }
+
+    /// The same, for who is to look at nothing afterwards: whatever is more than reads and writes of
+    /// memory without code is a fault here.
+    pub(crate) fn walk_quietly(
+        &mut self,
+        linear: u64,
+        access: Access,
+        user: bool,
+    ) -> ExecResult<Translation> {
+        self.walk_so(linear, access, user, true)
+    }
+
+    #[inline(always)]
+    fn walk_so(
+        &mut self,
+        linear: u64,
+        access: Access,
+        user: bool,
+        quiet: bool,
+    ) -> ExecResult<Translation> {
         if self.cpu.cr0 & cr0::PG == 0 {
             return Ok(Translation {
                 physical: linear & 0xffff_ffff,
@@ -121,7 +143,7 @@ impl Exec<'_> {
             });
         }
         loop {
-            let mut trail = Trail::new(false);
+            let mut trail = Trail::new(quiet);
             let found = self.find(linear, &mut trail);
             let mut code = 0;
             if access == Access::Write {
@@ -149,6 +171,9 @@ impl Exec<'_> {
             {
                 return Err(Exception::pf(linear, code | fault::PRESENT));
             }
+            if quiet && self.is_marking_seen(&trail, access == Access::Write) {
+                return Err(Exception::pf(linear, code));
+            }
             if !self.mark_used(&trail, access == Access::Write) {
                 // Another processor changed an entry in between.
                 continue;
@@ -158,15 +183,22 @@ impl Exec<'_> {
         }
     }
 
+    /// Whether a bit has to be set in a table that is no memory, or lies in a page with code.
+    fn is_marking_seen(&mut self, trail: &Trail, dirty: bool) -> bool {
+        (0..trail.len).any(|level| {
+            let (address, old, new) = trail.marked(level, dirty);
+            new != old && {
+                let page = self.physical_page(address);
+                page.read != page.write
+                    || page.write.is_none_or(|host| self.ram.versions().has_code(host))
+            }
+        })
+    }
+
     fn mark_used(&mut self, trail: &Trail, dirty: bool) -> bool {
         let wide = self.cpu.cr4 & cr4::PAE != 0;
         for level in 0..trail.len {
-            let (address, old) = trail.entries[level];
-            let is_leaf = level + 1 == trail.len;
-            let mut new = old | entry::ACCESSED;
-            if is_leaf && dirty {
-                new |= entry::DIRTY;
-            }
+            let (address, old, new) = trail.marked(level, dirty);
             if new != old {
                 let done = if wide {
                     self.set_entry_bits(address, old, new)
@@ -315,6 +347,14 @@ impl Trail {
     fn new(quiet: bool) -> Self {
         let rights = entry::WRITABLE | entry::USER;
         Self { entries: [(0, 0); 4], len: 0, rights, no_execute: false, quiet }
+    }
+
+    /// An entry on the way: its address, what it is, and what it is when it has been used.
+    fn marked(&self, level: usize, dirty: bool) -> (u64, u64, u64) {
+        let (address, old) = self.entries[level];
+        let is_leaf = level + 1 == self.len;
+        let bits = entry::ACCESSED | if is_leaf && dirty { entry::DIRTY } else { 0 };
+        (address, old, old | bits)
     }
 
     fn push(&mut self, address: u64, value: u64) {

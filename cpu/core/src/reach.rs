@@ -19,8 +19,8 @@ impl Exec<'_> {
     ///
     /// `None` whenever something besides is to be done for it: the access would fault, crosses a page,
     /// reaches a device or nothing, must be aligned and is not, lies in a page with a data breakpoint,
-    /// or writes to a page that decoded code is kept of, or to where something else is read. The
-    /// instruction is then to be executed in the ordinary way.
+    /// or writes to a page that decoded code is kept of, or to where something else is read; or if page
+    /// tables lie in such places. The instruction is then to be executed in the ordinary way.
     ///
     /// Sets accessed and dirty bits as the access does, and remembers the translation.
     #[inline]
@@ -46,7 +46,7 @@ impl Exec<'_> {
             return None;
         }
         let user = self.cpu.cpl == 3;
-        let translation = self.walk(linear, access, user).ok()?;
+        let translation = self.walk_quietly(linear, access, user).ok()?;
         let page = self.physical_page(translation.physical);
         let host = if access == Access::Write { page.write } else { page.read }?;
         let (global, size) = (translation.global, translation.size);

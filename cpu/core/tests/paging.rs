@@ -457,3 +457,21 @@ fn a_look_ahead_at_code_leaves_no_trace() {
     assert_eq!(m.exec().peek_code_page(0x40_0000), None);
     assert_eq!(m.platform.seen, []);
 }
+
+#[test]
+fn an_address_for_generated_code_is_declined_where_tables_are_more_than_memory() {
+    let mut m = paged32();
+    // A table in a device.
+    m.platform.load_u32(0x10_0004, 0xfee0_0007);
+    assert_eq!(m.exec().host_address(0x40_0000, 4, Access::Read), None);
+    assert_eq!(m.platform.seen, []);
+    // A table in a page with code, in which a bit would have to be set.
+    m.exec().mark_code_page(0x10_1000);
+    assert_eq!(m.exec().host_address(0x5010, 4, Access::Read), None);
+    assert_eq!(m.platform.u32_at(0x10_1014), 0x5007);
+    m.platform.load_u32(0x10_0000, 0x10_1027);
+    m.platform.load_u32(0x10_1018, 0x6027);
+    m.exec().mark_code_page(0x10_1000);
+    assert_eq!(m.exec().host_address(0x6010, 4, Access::Read), Some(0x6010));
+    assert_eq!(m.exec().host_address(0x6010, 4, Access::Write), None);
+}
