@@ -232,6 +232,8 @@ impl Disk {
                 id: r.id,
                 due: *due,
             }));
+            // What the device has not asked for again yet since a restore.
+            pending.extend(lock(&queue.due).iter().cloned());
         }
         #[cfg(feature = "native")]
         if let Some(worker) = &self.0.worker {
@@ -493,10 +495,12 @@ mod tests {
 
         let disk = Disk::new(image(8192), mode, Arc::default());
         let mut handle = disk.handle();
-        disk.restore(saved).unwrap();
+        disk.restore(saved.clone()).unwrap();
         handle.cancel_all();
+        assert_eq!(disk.save(), saved, "not asked for again yet");
         handle.submit(BlockRequest { id: 7, op: BlockOp::Write { offset: 0, data: vec![9; 512] } });
         assert_eq!(clock.next_deadline(), due);
+        assert_eq!(disk.save(), saved);
     }
 
     #[cfg(feature = "native")]

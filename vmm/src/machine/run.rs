@@ -34,6 +34,9 @@ pub enum Ending {
 
 /// In a row, without an instruction between: so many times devices may ask for a time that is over.
 const MAX_OVERDUE: u32 = 1000;
+/// So many times a deterministic machine whose processors are halted goes on to the next deadline,
+/// before the caller has a look: a guest may halt for good while a timer ticks on.
+const MAX_SKIPS: u32 = 1000;
 
 impl Machine {
     /// Runs until about `budget` instructions have retired, and exactly that many in deterministic
@@ -43,6 +46,7 @@ impl Machine {
     pub fn run_slice(&mut self, budget: u64) -> Step {
         let end = self.time.retired.saturating_add(budget);
         let mut overdue = 0;
+        let mut skips = 0;
         while self.time.retired < end {
             if self.surface.wake.take() {
                 if let Some(step) = self.serve_power() {
@@ -66,7 +70,11 @@ impl Machine {
             overdue = 0;
             let Some(current) = self.processors.choose() else {
                 match deadline {
-                    Some(at) if self.is_deterministic() => self.time.skip_to(at),
+                    Some(_) if skips == MAX_SKIPS => return Step::Ran,
+                    Some(at) if self.is_deterministic() => {
+                        skips += 1;
+                        self.time.skip_to(at);
+                    }
                     _ => return Step::Idle { until: deadline },
                 }
                 continue;
