@@ -94,16 +94,7 @@ impl Bench {
         machine.run_slice(BEFORE);
         machine.pause();
         let file = save(&machine);
-        let mut chunks = Vec::new();
-        let mut at = HEADER;
-        while at < file.len() {
-            let header = file[at..at + HEADER].to_vec();
-            let len = u64::from_le_bytes(header[8..].try_into().expect("eight bytes")) as usize;
-            let payload = file[at + HEADER..at + HEADER + len].to_vec();
-            chunks.push((header, payload));
-            at += HEADER + len + CRC;
-        }
-        Self { machine, start: file[..HEADER].to_vec(), chunks }
+        Self { machine, start: file[..HEADER].to_vec(), chunks: chunks(&file) }
     }
 
     fn run(&mut self, input: &mut Input<'_>) {
@@ -142,7 +133,53 @@ impl Bench {
         self.machine.pause();
         let saved = save(&self.machine);
         self.machine.restore(&saved).expect("what was accepted and ran can be saved");
-        assert!(save(&self.machine) == saved, "a snapshot comes back as it was");
+        let again = save(&self.machine);
+        assert!(again == saved, "a snapshot comes back as it was: {}", differences(&saved, &again));
+    }
+}
+
+/// The chunks of a snapshot, header and payload each.
+fn chunks(file: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut chunks = Vec::new();
+    let mut at = HEADER;
+    while at < file.len() {
+        let header = file[at..at + HEADER].to_vec();
+        let len = u64::from_le_bytes(header[8..].try_into().expect("eight bytes")) as usize;
+        let payload = file[at + HEADER..at + HEADER + len].to_vec();
+        chunks.push((header, payload));
+        at += HEADER + len + CRC;
+    }
+    chunks
+}
+
+/// The fields in which two snapshots differ, some of them.
+fn differences(one: &[u8], two: &[u8]) -> String {
+    let read = |(_, payload): &(Vec<u8>, Vec<u8>)| ciborium::from_reader::<Value, _>(&payload[..]);
+    let mut found = Vec::new();
+    for (a, b) in chunks(one).iter().zip(&chunks(two)).filter(|(a, b)| a != b) {
+        if let (Ok(a), Ok(b)) = (read(a), read(b)) {
+            compare(String::new(), &a, &b, &mut found);
+        }
+    }
+    found.truncate(8);
+    found.join(", ")
+}
+
+fn compare(path: String, one: &Value, two: &Value, found: &mut Vec<String>) {
+    match (one, two) {
+        _ if one == two => {}
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (i, (a, b)) in a.iter().zip(b).enumerate() {
+                compare(format!("{path}[{i}]"), a, b, found);
+            }
+        }
+        (Value::Map(a), Value::Map(b)) if a.len() == b.len() => {
+            for ((key, a), (_, b)) in a.iter().zip(b) {
+                let key = key.as_text().unwrap_or("?");
+                compare(format!("{path}.{key}"), a, b, found);
+            }
+        }
+        _ => found.push(format!("{path}: {one:?}, then {two:?}")),
     }
 }
 
