@@ -38,6 +38,8 @@ const TSS_SELECTOR: u16 = 0x40;
 /// interrupted. A CALL to itself comes to the end of the stack before.
 const BUDGET: u64 = 8192;
 const INT3: u8 = 0xcc;
+/// Cases after which the backend forgets what it knows.
+const FORGET_EVERY: u64 = 256;
 
 /// The machine.
 pub struct Machine {
@@ -45,6 +47,8 @@ pub struct Machine {
     signals: CpuSignals,
     cpu: Placed<Vcpu>,
     backend: Box<dyn CpuBackend>,
+    /// Cases run.
+    runs: u64,
     baseline: Box<[u64; IMAGE_WORDS]>,
 }
 
@@ -65,6 +69,7 @@ impl Machine {
             signals: CpuSignals::placed(&ram).expect("there is room for a word"),
             cpu: Vcpu::placed(&ram, 0, model).expect("there is room for a processor"),
             backend,
+            runs: 0,
             baseline: baseline(),
         };
         machine.write_tables();
@@ -240,6 +245,11 @@ impl Machine {
 impl Machine {
     /// Runs a case.
     pub fn run(&mut self, input: &Input, output: &mut Output) {
+        // Else what there is to find behind an indirect jump grows with each case.
+        if self.runs.is_multiple_of(FORGET_EVERY) {
+            self.backend.flush();
+        }
+        self.runs += 1;
         self.enter(input);
         let outcome = self.backend.run(&mut self.cpu, &self.signals, &mut self.platform);
         self.leave(input, output, outcome.exit);
