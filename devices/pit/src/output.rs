@@ -95,8 +95,9 @@ impl Output {
     pub fn follow(&mut self, counter: &mut Counter) {
         let now = self.timer.clock().now();
         self.limit_lag(counter, now);
-        // At most a fall, a rise and a fall again: the second rise is too early.
-        while let Some(next) = self.next(counter) {
+        // At most a fall, a rise and a fall again: the second rise is too early. What comes after the last
+        // nanosecond that can be told never comes; all of it would be due then.
+        while let Some(next) = self.next(counter).filter(|next| next.at < u64::MAX) {
             if next.at > now {
                 self.timer.arm(next.at);
                 return;

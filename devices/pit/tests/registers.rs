@@ -374,6 +374,15 @@ fn a_host_that_is_too_late_loses_edges_and_says_so() {
 }
 
 #[test]
+fn the_end_of_time_is_the_end_of_edges() {
+    let (bed, mut pit) = rig();
+    program(&mut pit, 0, 3, 1193);
+    bed.advance(u64::MAX - bed.clock.now());
+    pit.tick();
+    assert_eq!(bed.clock.next_deadline(), None);
+}
+
+#[test]
 fn a_counter_that_is_too_fast_is_thinned_out() {
     for (mode, count) in [(2, 2), (2, 1), (3, 1), (3, 2), (3, 3)] {
         let (bed, mut pit) = rig();

@@ -10,6 +10,9 @@ use super::snapshot_file::{Reader, SnapshotFileError, Writer, tag};
 use super::{Machine, lock};
 use crate::disk::SavedDisk;
 
+/// Guest nanoseconds, more than a hundred years: far from where deadlines do not fit into 64 bits.
+const LATEST: u64 = 1 << 62;
+
 /// What a machine must have in common with a snapshot, and where it stands.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,6 +117,10 @@ impl Machine {
         }
         if now.deterministic != then.deterministic {
             return mismatch("one has a deterministic clock, the other has not".to_owned());
+        }
+        let later = self.time.nanos(then.retired, then.idle_nanos);
+        if then.now.max(later.unwrap_or(0)) > LATEST {
+            return Err(SnapshotFileError::Damaged("the time".to_owned()));
         }
         if then.current_cpu >= then.cpus {
             return Err(SnapshotFileError::Damaged("the processor whose turn it is".to_owned()));

@@ -40,12 +40,16 @@ impl GuestTime {
 
     /// Moves the clock to where it is after `more` further instructions. Real time moves by itself.
     pub fn advance(&self, more: u64) {
-        if let Pace::Deterministic { per_second } = self.pace {
-            let instructions = u128::from(self.retired.saturating_add(more));
-            let nanos = instructions * u128::from(NANOS_PER_SEC) / u128::from(per_second);
-            let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
-            self.clock.advance_to(nanos.saturating_add(self.idle_nanos));
+        if let Some(nanos) = self.nanos(self.retired.saturating_add(more), self.idle_nanos) {
+            self.clock.advance_to(nanos);
         }
+    }
+
+    /// Deterministic mode: the guest time after so many instructions and idle nanoseconds.
+    pub fn nanos(&self, retired: u64, idle_nanos: u64) -> Option<u64> {
+        let Pace::Deterministic { per_second } = self.pace else { return None };
+        let nanos = u128::from(retired) * u128::from(NANOS_PER_SEC) / u128::from(per_second);
+        Some(u64::try_from(nanos).unwrap_or(u64::MAX).saturating_add(idle_nanos))
     }
 
     /// How many further instructions may retire before guest time `deadline`. `now` counts those that
