@@ -1,6 +1,6 @@
 //! The run loop: generated code where there is some, the interpreter where not.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use aero_bus::{GuestRam, PAGE_SIZE, Placed};
@@ -16,7 +16,7 @@ use crate::maker::{Made, Maker, Order};
 use crate::mode::{MAX_CPUS, Mode};
 use crate::region::{self, CodePlace, CodeView, Extent, Page};
 use crate::stats::Stats;
-use crate::store::{Installed, RegionId, Store};
+use crate::store::{Installed, QuickMap, RegionId, Store};
 use crate::translate::{Addresses, Exit, Functions};
 use crate::{Settings, module};
 
@@ -48,7 +48,9 @@ struct Engine {
     pending: HashSet<(u64, Mode)>,
     /// How often regions of a page were given up because it was written to, and how often code there
     /// has been hot since.
-    rewritten: HashMap<u64, (u32, u32)>,
+    rewritten: QuickMap<u64, (u32, u32)>,
+    /// How often generated code was found at a place when its time was up.
+    samples: QuickMap<(u64, Mode), u32>,
     code_writes: u64,
     stats: Stats,
 }
@@ -56,13 +58,18 @@ struct Engine {
 /// Regions that wait to be translated at most: what is hot stays hot.
 const MOST_ORDERS: usize = 16;
 
+/// So many samples at one place make it worth a region in one piece.
+const SAMPLES: u32 = 6;
+/// Places that samples are counted for at most; then counting begins anew.
+const MOST_SAMPLED: usize = 1 << 12;
+
 /// What belongs to one processor.
 struct Processor {
     frame: Placed<Frame>,
     /// Addresses of the processor, its TLB and its signals, by which one knows it again.
     places: [usize; 3],
     addresses: Addresses,
-    salts: HashMap<Mode, u64>,
+    salts: QuickMap<Mode, u64>,
     next_salt: u64,
     epoch: u64,
     /// The region that each entry of the frame's jumps leads to.
@@ -101,7 +108,8 @@ impl Jit {
             heat: Heat::new(),
             cpus: Vec::new(),
             pending: HashSet::new(),
-            rewritten: HashMap::new(),
+            rewritten: QuickMap::default(),
+            samples: QuickMap::default(),
             code_writes: 0,
             stats: Stats::default(),
         });
@@ -155,7 +163,7 @@ impl Jit {
             frame,
             places,
             addresses,
-            salts: HashMap::new(),
+            salts: QuickMap::default(),
             next_salt: 1,
             epoch: cpu.translation_epoch(),
             jumps: vec![0; JUMPS],
@@ -204,6 +212,7 @@ impl CpuBackend for Jit {
         }
         engine.heat.clear();
         engine.rewritten.clear();
+        engine.samples.clear();
     }
 }
 
@@ -267,7 +276,7 @@ impl Jit {
             }
             tried = hot.is_some();
             if let Some(host) = hot {
-                self.translate(exec, mode, host)?;
+                self.translate(exec, mode, host, false)?;
             }
         }
     }
@@ -381,6 +390,9 @@ impl Jit {
         stats.assisted += assisted;
         stats.tlb_misses += misses;
         stats.exits[exit as usize] += 1;
+        if exit == Exit::Pause {
+            self.sample(exec, mode)?;
+        }
         Ok(Some(match exit {
             Exit::Elsewhere | Exit::Look => Next::Find,
             Exit::Interpret => Next::Interpret,
@@ -389,8 +401,38 @@ impl Jit {
         }))
     }
 
+    /// Takes note of where generated code was when its time was up: at an entry or at the top of a loop.
+    /// What is found often is translated once more, in one piece.
+    fn sample(&mut self, exec: &mut Exec<'_>, mode: Mode) -> Result<(), HostError> {
+        let engine = self.engine.as_mut().expect("started before anything runs");
+        let linear = exec.cpu.code_linear(exec.cpu.rip);
+        let Some(page) = exec.peek_code_page(linear) else { return Ok(()) };
+        let host = page + linear % PAGE_SIZE;
+        if engine.samples.len() >= MOST_SAMPLED {
+            engine.samples.clear();
+        }
+        let count = engine.samples.entry((host, mode)).or_default();
+        *count += 1;
+        if *count < SAMPLES {
+            return Ok(());
+        }
+        *count = 0;
+        let entry = engine.store.find(host, mode);
+        let region = entry.and_then(|entry| engine.store.region(entry.region));
+        if region.is_some_and(|region| region.optimized) {
+            return Ok(());
+        }
+        self.translate(exec, mode, host, true)
+    }
+
     /// Orders a translation of the code at RIP, whose host offset is given.
-    fn translate(&mut self, exec: &mut Exec<'_>, mode: Mode, host: u64) -> Result<(), HostError> {
+    fn translate(
+        &mut self,
+        exec: &mut Exec<'_>,
+        mode: Mode,
+        host: u64,
+        optimized: bool,
+    ) -> Result<(), HostError> {
         let engine = self.engine.as_mut().expect("started before anything runs");
         let page = host & !(PAGE_SIZE - 1);
         if let Some((times, hot)) = engine.rewritten.get_mut(&page) {
@@ -408,8 +450,9 @@ impl Jit {
         let linear = exec.cpu.code_linear(rip);
         let start = linear % PAGE_SIZE;
         let features = exec.cpu.model.features;
-        let mut view = View { exec, interpreter: &self.interpreter, page: linear - start, mode };
-        let extent = Extent { insns: 600, pages: 4, depth: 2 };
+        let (interpreter, store) = (&self.interpreter, &engine.store);
+        let mut view = View { exec, interpreter, store, page: linear - start, mode };
+        let extent = if optimized { Extent::OPTIMIZED } else { Extent::BASELINE };
         let Some(region) = region::find(&mut view, mode, features, extent, start) else {
             return Ok(());
         };
@@ -418,10 +461,12 @@ impl Jit {
         let slots = self.host.reserve(1)?;
         let addresses = engine.cpus[exec.cpu.index as usize].as_ref().expect("prepared").addresses;
         engine.stats.regions += 1;
+        engine.stats.optimized += u64::from(optimized);
         engine.stats.region_instructions += region.len() as u64;
         engine.maker.order(Order {
             id,
             region,
+            optimized,
             addresses,
             functions: engine.functions,
             slots,
@@ -493,7 +538,7 @@ impl Engine {
             Err(error) => return Err(error),
         };
         host.install(order.slots, module)?;
-        let Order { id, region, slots, .. } = order;
+        let Order { id, region, slots, optimized, .. } = order;
         let entries: Vec<(u64, i32)> =
             entries.iter().filter_map(|&off| Some((region.host(off)?, off))).collect();
         for (host, _) in &entries {
@@ -501,16 +546,23 @@ impl Engine {
         }
         let (mode, start) = (region.mode, region.start);
         let (places, code) = (region.places, region.bytes);
-        let region = Installed { slots, mode, places, code, entries, ops, longest, bytes, start };
-        self.store.insert(id, region);
+        let region =
+            Installed { slots, mode, places, code, entries, ops, longest, bytes, start, optimized };
+        if self.store.insert(id, region) {
+            self.forget_jumps();
+        }
         Ok(())
     }
 
     fn remove(&mut self, host: &mut dyn CodeHost, id: RegionId) {
         let Some(region) = self.store.remove(id) else { return };
         host.release(region.slots);
+        self.forget_jumps();
+    }
+
+    /// No jump goes on to where it has gone: all have one of the salts there were.
+    fn forget_jumps(&mut self) {
         for processor in self.cpus.iter_mut().flatten() {
-            // The jumps that lead to it have one of the salts there were.
             processor.salts.clear();
         }
     }
@@ -632,6 +684,7 @@ impl Helpers for Bridge<'_, '_> {
 struct View<'a, 'b> {
     exec: &'a mut Exec<'b>,
     interpreter: &'a Interpreter,
+    store: &'a Store,
     /// Linear address of the entry's page.
     page: u64,
     mode: Mode,
@@ -650,5 +703,9 @@ impl CodeView for View<'_, '_> {
 
     fn executed(&self, host: u64) -> bool {
         self.interpreter.knows(host, self.mode.code_bits())
+    }
+
+    fn translated(&self, host: u64) -> bool {
+        self.store.find(host, self.mode).is_some()
     }
 }

@@ -17,6 +17,8 @@ pub struct Order {
     pub id: RegionId,
     /// The region.
     pub region: Region,
+    /// Whether it is made in one piece because it takes much of the time.
+    pub optimized: bool,
     /// Where things are.
     pub addresses: Addresses,
     /// What modules import.

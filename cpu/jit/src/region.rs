@@ -140,6 +140,8 @@ pub trait CodeView {
     fn page(&mut self, delta: u64) -> Option<(CodePlace, Page)>;
     /// Whether a block that starts at this host offset has been executed.
     fn executed(&self, host: u64) -> bool;
+    /// Whether generated code can be entered at this host offset.
+    fn translated(&self, host: u64) -> bool;
 }
 
 /// How far a region may go.
@@ -151,6 +153,16 @@ pub struct Extent {
     pub pages: usize,
     /// Calls deep.
     pub depth: u32,
+    /// Whether it ends where other regions can be entered, and can be entered itself where it calls to:
+    /// then little code is translated twice. Otherwise it has everything in one piece.
+    pub shares: bool,
+}
+
+impl Extent {
+    /// Of code that has become warm.
+    pub const BASELINE: Self = Self { insns: 200, pages: 3, depth: 1, shares: true };
+    /// Of code that takes a noticeable part of the time.
+    pub const OPTIMIZED: Self = Self { insns: 600, pages: 4, depth: 2, shares: false };
 }
 
 struct Finder<'a> {
@@ -244,6 +256,14 @@ impl Finder<'_> {
         self.view.executed(place.host + at as u64) || at > PAGE_SIZE as usize - MAX_INSTRUCTION
     }
 
+    /// Whether to leave what is at `off` to another region.
+    fn is_anothers(&mut self, off: i32) -> bool {
+        if !self.extent.shares || off == 0 {
+            return false;
+        }
+        self.place(off).is_some_and(|(place, at)| self.view.translated(place.host + at as u64))
+    }
+
     fn decode_at(&mut self, off: i32) -> Option<Insn> {
         let (place, at) = self.place(off)?;
         let mut bytes = [0; MAX_INSTRUCTION];
@@ -280,7 +300,7 @@ impl Finder<'_> {
                 self.leaders.insert(off);
                 break;
             }
-            if self.insns.len() >= self.extent.insns + 64 {
+            if self.insns.len() >= self.extent.insns + 64 || self.is_anothers(off) {
                 break;
             }
             let Some(insn) = self.decode_at(off) else { break };
@@ -305,6 +325,9 @@ impl Finder<'_> {
                     self.enter_later(next, depth);
                     if depth < self.extent.depth && self.wanted(target) {
                         self.calls.push_back((target, depth + 1));
+                        if self.extent.shares {
+                            self.entries.insert(target);
+                        }
                     }
                 }
                 Flow::IndirectCall => self.enter_later(next, depth),

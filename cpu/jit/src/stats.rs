@@ -22,7 +22,9 @@ pub struct Stats {
     pub tlb_misses: u64,
     /// Regions translated.
     pub regions: u64,
-    /// Instructions in them.
+    /// Of those, the ones made in one piece because they take much of the time.
+    pub optimized: u64,
+    /// Instructions in all regions.
     pub region_instructions: u64,
     /// Regions that were given up because their code was written to.
     pub invalidations: u64,
@@ -61,6 +63,7 @@ impl Stats {
             ("entries", Statistic::Count(self.entries)),
             ("tlb_misses", Statistic::Count(self.tlb_misses)),
             ("regions", Statistic::Count(self.regions)),
+            ("optimized", Statistic::Count(self.optimized)),
             ("region_instructions", Statistic::Count(self.region_instructions)),
             ("invalidations", Statistic::Count(self.invalidations)),
             ("evictions", Statistic::Count(self.evictions)),

@@ -36,6 +36,8 @@ pub struct Installed {
     pub bytes: u64,
     /// Offset of the region's entry in its page.
     pub start: u64,
+    /// Whether it was made once more, in one piece, because it takes so much of the time.
+    pub optimized: bool,
 }
 
 /// Where a region can be entered.
@@ -70,7 +72,8 @@ impl Hasher for QuickHasher {
     }
 }
 
-type QuickMap<K, V> = HashMap<K, V, BuildHasherDefault<QuickHasher>>;
+/// A map of small keys.
+pub type QuickMap<K, V> = HashMap<K, V, BuildHasherDefault<QuickHasher>>;
 
 /// All installed regions.
 #[derive(Default)]
@@ -117,10 +120,12 @@ impl Store {
         region.ops.get((site & ((1 << SITE_BITS) - 1)) as usize).copied()
     }
 
-    /// Adds a region.
-    pub fn insert(&mut self, id: RegionId, region: Installed) {
+    /// Adds a region. Whether others could be entered where it now can be.
+    pub fn insert(&mut self, id: RegionId, region: Installed) -> bool {
+        let mut replaces = false;
         for &(host, off) in &region.entries {
-            self.entries.insert((host, region.mode), Entry { region: id, off });
+            let entry = Entry { region: id, off };
+            replaces |= self.entries.insert((host, region.mode), entry).is_some();
         }
         for place in &region.places {
             self.pages.entry(place.host).or_default().push(id);
@@ -128,6 +133,7 @@ impl Store {
         self.bytes += region.bytes;
         self.order.push_back(id);
         self.regions[id as usize] = Some(region);
+        replaces
     }
 
     /// A region.

@@ -41,6 +41,10 @@ impl CodeView for Page {
     fn executed(&self, host: u64) -> bool {
         (START..START + self.0.len() as u64).contains(&host)
     }
+
+    fn translated(&self, _host: u64) -> bool {
+        false
+    }
 }
 
 fn check(name: &str, bits: u32, program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) {
@@ -48,7 +52,7 @@ fn check(name: &str, bits: u32, program: impl FnOnce(&mut CodeAssembler) -> Resu
     program(&mut a).unwrap();
     let code = a.assemble(0).unwrap();
     let mode = Mode::flat(bits, true);
-    let extent = Extent { insns: 100, pages: 1, depth: 2 };
+    let extent = Extent { insns: 100, pages: 1, depth: 2, shares: false };
     let mut page = Page(code.clone());
     let region = region::find(&mut page, mode, Features::all(), extent, START).unwrap();
     let translated = translate(&region, &ADDRESSES, &module::functions(EXPLICIT), 0);
