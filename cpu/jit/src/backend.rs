@@ -1,11 +1,12 @@
 //! The run loop: generated code where there is some, the interpreter where not.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::Ordering;
 
 use aero_bus::{GuestRam, PAGE_SIZE, Placed};
 use aero_cpu::{
-    Access, CpuBackend, CpuExit, CpuSignals, Exec, Platform, RunOutcome, Signal, Statistic, Vcpu,
+    Access, CpuBackend, CpuExit, CpuSignals, Dropped, Exec, Peeked, Platform, RunOutcome, Signal,
+    Statistic, Vcpu,
 };
 use aero_interpreter::{Indifferent, Interpreter, OpFlags, execute_op};
 
@@ -71,9 +72,14 @@ struct Processor {
     addresses: Addresses,
     salts: QuickMap<Mode, u64>,
     next_salt: u64,
-    epoch: u64,
     /// The region that each entry of the frame's jumps leads to.
     jumps: Vec<RegionId>,
+    /// What was dropped from the TLB when the salts were last looked at.
+    dropped: Dropped,
+    /// Modes of jumps to code in pages that are not all global.
+    local: Vec<Mode>,
+    /// Where the code is that jumps lead to, in units of [`Dropped::REGION`].
+    regions: BTreeSet<u64>,
 }
 
 impl Jit {
@@ -165,8 +171,10 @@ impl Jit {
             addresses,
             salts: QuickMap::default(),
             next_salt: 1,
-            epoch: cpu.translation_epoch(),
             jumps: vec![0; JUMPS],
+            dropped: *cpu.dropped_translations(),
+            local: Vec::new(),
+            regions: BTreeSet::new(),
         });
         Ok(())
     }
@@ -407,7 +415,7 @@ impl Jit {
         let engine = self.engine.as_mut().expect("started before anything runs");
         let linear = exec.cpu.code_linear(exec.cpu.rip);
         let Some(page) = exec.peek_code_page(linear) else { return Ok(()) };
-        let host = page + linear % PAGE_SIZE;
+        let host = page.host_offset + linear % PAGE_SIZE;
         if engine.samples.len() >= MOST_SAMPLED {
             engine.samples.clear();
         }
@@ -480,11 +488,7 @@ impl Engine {
     /// The slot, offset and least budget of generated code at RIP. It is noted for jumps.
     fn find(&mut self, exec: &mut Exec<'_>, mode: Mode) -> Option<(u32, i32, i32)> {
         let processor = self.cpus[exec.cpu.index as usize].as_mut().expect("prepared");
-        let epoch = exec.cpu.translation_epoch();
-        if processor.epoch != epoch {
-            processor.epoch = epoch;
-            processor.salts.clear();
-        }
+        processor.keep_up(exec.cpu.dropped_translations());
         let salt = processor.salt(mode);
         let rip = exec.cpu.rip;
         let index = Jump::index(rip);
@@ -505,8 +509,11 @@ impl Engine {
         let first = linear.wrapping_sub(entry.off as i64 as u64).wrapping_sub(region.start);
         for place in &region.places {
             let linear = first.wrapping_add(place.delta) & mask;
-            if exec.peek_code_page(linear) != Some(place.host) {
-                return None;
+            match exec.peek_code_page(linear) {
+                Some(Peeked { host_offset, global }) if host_offset == place.host => {
+                    processor.rely_on(linear, mode, global);
+                }
+                _ => return None,
             }
         }
         let slot = region.slots.first;
@@ -563,7 +570,7 @@ impl Engine {
     /// No jump goes on to where it has gone: all have one of the salts there were.
     fn forget_jumps(&mut self) {
         for processor in self.cpus.iter_mut().flatten() {
-            processor.salts.clear();
+            processor.forget_jumps();
         }
     }
 
@@ -589,6 +596,42 @@ impl Engine {
 }
 
 impl Processor {
+    /// No jump goes on to where it has gone.
+    fn forget_jumps(&mut self) {
+        self.salts.clear();
+        self.local.clear();
+        self.regions.clear();
+    }
+
+    /// Forgets the jumps that depend on translations which have been dropped.
+    fn keep_up(&mut self, now: &Dropped) {
+        if *now == self.dropped {
+            return;
+        }
+        let pages = now.pages - self.dropped.pages;
+        let mut last =
+            (self.dropped.pages..now.pages).map(|n| now.last[n as usize % Dropped::LAST]);
+        if now.all != self.dropped.all
+            || pages > Dropped::LAST as u64
+            || last.any(|region| self.regions.contains(&region))
+        {
+            self.forget_jumps();
+        } else if now.not_global != self.dropped.not_global {
+            for mode in self.local.drain(..) {
+                self.salts.remove(&mode);
+            }
+        }
+        self.dropped = *now;
+    }
+
+    /// A jump in this mode depends on the translation of `linear`.
+    fn rely_on(&mut self, linear: u64, mode: Mode, global: bool) {
+        self.regions.insert(linear / Dropped::REGION);
+        if !global && !self.local.contains(&mode) {
+            self.local.push(mode);
+        }
+    }
+
     /// What is mixed into the tags of jumps in this mode, with the translations as they are now.
     fn salt(&mut self, mode: Mode) -> u64 {
         if let Some(salt) = self.salts.get(&mode) {
@@ -596,7 +639,7 @@ impl Processor {
         }
         if self.next_salt == SALTS {
             self.next_salt = 1;
-            self.salts.clear();
+            self.forget_jumps();
             self.frame.jumps.fill(Jump::NONE);
         }
         let salt = self.next_salt << SALT_SHIFT;
@@ -693,7 +736,7 @@ struct View<'a, 'b> {
 impl CodeView for View<'_, '_> {
     fn page(&mut self, delta: u64) -> Option<(CodePlace, Page)> {
         let linear = self.page.wrapping_add(delta) & self.exec.cpu.linear_mask();
-        let host = self.exec.peek_code_page(linear)?;
+        let host = self.exec.peek_code_page(linear)?.host_offset;
         // Before the bytes are read, so that a store in between is seen.
         let version = self.exec.mark_code_page(host);
         let bytes: [u8; PAGE_SIZE as usize] =

@@ -21,7 +21,7 @@ use wasm_encoder::{
 };
 use wasmtime::{
     Caller, Config, Engine, Instance, LinearMemory, Linker, MemoryCreator, MemoryType, Module,
-    OptLevel, Ref, RegallocAlgorithm, ResourceLimiter, Store, Table, TypedFunc,
+    OptLevel, Ref, ResourceLimiter, Store, Table, TypedFunc,
 };
 
 use crate::host::{CodeHost, Helpers, HostError, MemoryShape, Prepare, Prepared, Slots};
@@ -387,10 +387,6 @@ fn config(effort: Effort) -> Config {
         .cranelift_opt_level(match effort {
             Effort::Speed => OptLevel::Speed,
             Effort::Haste => OptLevel::None,
-        })
-        .cranelift_regalloc_algorithm(match effort {
-            Effort::Speed => RegallocAlgorithm::Backtracking,
-            Effort::Haste => RegallocAlgorithm::SinglePass,
         })
         .generate_address_map(false)
         .wasm_backtrace_max_frames(None);
