@@ -19,6 +19,15 @@ pub struct CodePage {
     pub version: u32,
 }
 
+/// A page that code could be fetched from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peeked {
+    /// Host offset of the page's first byte.
+    pub host_offset: u64,
+    /// Whether the translation is global: it stays when the address space changes.
+    pub global: bool,
+}
+
 impl Exec<'_> {
     /// The page of `linear`, checked for execution at the current privilege level.
     #[inline]
@@ -33,20 +42,22 @@ impl Exec<'_> {
         }
     }
 
-    /// The host offset of the page of `linear`, if code could be fetched from there at the current
+    /// The page of `linear`, if code could be fetched from there at the current
     /// privilege level without any other effect: `None` if there would be a fault, an accessed bit would
     /// be set, or a device is in the way. For who looks ahead of what is executed.
-    pub fn peek_code_page(&mut self, linear: u64) -> Option<u64> {
+    pub fn peek_code_page(&mut self, linear: u64) -> Option<Peeked> {
         let user = self.cpu.cpl == 3;
         let known = self.cpu.tlb.entry(user, Access::Execute, linear).lookup(linear, 1);
         if let Some(host) = known {
-            return Some(host & !(PAGE_SIZE - 1));
+            let global = self.cpu.tlb.is_global(user, Access::Execute, linear);
+            return Some(Peeked { host_offset: host & !(PAGE_SIZE - 1), global });
         }
         if self.cpu.mode == Mode::Long64 && !is_canonical(linear) {
             return None;
         }
-        let physical = self.walk_code_quietly(linear & self.cpu.linear_mask)?;
-        self.physical_page(physical).read
+        let (physical, global) = self.walk_code_quietly(linear & self.cpu.linear_mask)?;
+        let host_offset = self.physical_page(physical).read?;
+        Some(Peeked { host_offset, global })
     }
 
     #[cold]

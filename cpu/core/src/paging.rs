@@ -178,7 +178,7 @@ impl Exec<'_> {
                 // Another processor changed an entry in between.
                 continue;
             }
-            let global = leaf & entry::GLOBAL != 0 && self.cpu.cr4 & cr4::PGE != 0;
+            let global = self.is_global(leaf);
             return Ok(Translation { physical, global, size });
         }
     }
@@ -330,16 +330,24 @@ impl Exec<'_> {
     }
 
     /// The physical address of `linear` if a fetch at the current privilege level would have no other
-    /// effect than to fetch: no fault, no accessed bit set, no device asked for a table.
-    pub(crate) fn walk_code_quietly(&mut self, linear: u64) -> Option<u64> {
+    /// effect than to fetch: no fault, no accessed bit set, no device asked for a table. And whether the
+    /// page is global.
+    pub(crate) fn walk_code_quietly(&mut self, linear: u64) -> Option<(u64, bool)> {
         if self.cpu.cr0 & cr0::PG == 0 {
-            return Some(linear & 0xffff_ffff);
+            return Some((linear & 0xffff_ffff, false));
         }
         let mut trail = Trail::new(true);
-        let Walk::Page { physical, .. } = self.find(linear, &mut trail) else { return None };
+        let Walk::Page { physical, leaf, .. } = self.find(linear, &mut trail) else {
+            return None;
+        };
         let allowed = !trail.no_execute && (self.cpu.cpl != 3 || trail.rights & entry::USER != 0);
         let used = trail.entries[..trail.len].iter().all(|(_, e)| e & entry::ACCESSED != 0);
-        (allowed && used).then_some(physical)
+        (allowed && used).then(|| (physical, self.is_global(leaf)))
+    }
+
+    /// Whether the page that an entry gives stays when the address space changes.
+    fn is_global(&self, leaf: u64) -> bool {
+        leaf & entry::GLOBAL != 0 && self.cpu.cr4 & cr4::PGE != 0
     }
 }
 

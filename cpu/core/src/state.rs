@@ -8,7 +8,7 @@ use crate::bits::{cr0, efer, rflags};
 use crate::cpuid::CpuModel;
 use crate::msr::Msrs;
 use crate::segment::{DescriptorTable, SegReg, Segment, SegmentAttributes};
-use crate::tlb::Tlb;
+use crate::tlb::{Dropped, Tlb};
 use crate::{CpuSignals, Flags, Signal};
 
 /// How instructions are decoded and segments used; derived from CR0.PE, EFER.LMA, RFLAGS.VM and CS.
@@ -492,7 +492,13 @@ impl Vcpu {
     /// Rises whenever an address may lead elsewhere than before: for whoever keeps what it led to.
     #[inline]
     pub fn translation_epoch(&self) -> u64 {
-        self.tlb.epoch
+        let Dropped { all, not_global, pages, .. } = self.tlb.dropped;
+        all + not_global + pages
+    }
+
+    /// Which addresses may have come to lead elsewhere.
+    pub fn dropped_translations(&self) -> &Dropped {
+        &self.tlb.dropped
     }
 
     /// Forgets all cached translations.

@@ -139,8 +139,28 @@ pub struct Tlb {
     host: Host,
     pub(crate) map_generation: u64,
     pub(crate) code_marks: u64,
-    /// Rises whenever translations may have changed.
-    pub(crate) epoch: u64,
+    pub(crate) dropped: Dropped,
+}
+
+/// What has been dropped so far: for whoever keeps what addresses led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// How often all translations were.
+    pub all: u64,
+    /// How often all but the global ones were.
+    pub not_global: u64,
+    /// How often those of a page were.
+    pub pages: u64,
+    /// What the last pages were part of, in units of [`Self::REGION`]: the one dropped after `n` others
+    /// is at `n % Self::LAST`.
+    pub last: [u64; Self::LAST],
+}
+
+impl Dropped {
+    /// So many pages are known.
+    pub const LAST: usize = 8;
+    /// Bytes that a page has at most, but for one of 1 GiB: dropping that drops all.
+    pub const REGION: u64 = 4 << 20;
 }
 
 /// How large the page is that an entry comes from.
@@ -176,7 +196,7 @@ impl Tlb {
             host: Host { base: std::ptr::null_mut(), len: 0 },
             map_generation: 0,
             code_marks: 0,
-            epoch: 0,
+            dropped: Dropped::default(),
         }
     }
 
@@ -218,6 +238,14 @@ impl Tlb {
     /// the linear page number: for generated code that looks into it by itself.
     pub fn entries(&self, user: bool, access: Access) -> &[TlbEntry; TLB_ENTRIES] {
         &self.array(user, access).entries
+    }
+
+    /// Whether there is an entry for `linear` that comes from a global page.
+    pub(crate) fn is_global(&self, user: bool, access: Access, linear: u64) -> bool {
+        let array = self.array(user, access);
+        let index = index(linear);
+        array.entries[index].tag == linear & !PAGE_MASK
+            && array.global[index / 64] & 1 << (index % 64) != 0
     }
 
     /// Adds a translation of the page of `linear` to the page at `host_offset`.
@@ -265,7 +293,8 @@ impl Tlb {
 
     /// Drops all translations, or all but the global ones.
     pub(crate) fn flush(&mut self, keep_global: bool) {
-        self.epoch += 1;
+        let times = if keep_global { &mut self.dropped.not_global } else { &mut self.dropped.all };
+        *times += 1;
         for array in &mut self.arrays {
             array.flush(keep_global);
         }
@@ -278,11 +307,13 @@ impl Tlb {
 
     /// INVLPG: drops the translations of the page that holds `linear`, whatever its size.
     pub(crate) fn flush_page(&mut self, linear: u64) {
-        self.epoch += 1;
         if self.huge {
             self.flush(false);
             return;
         }
+        let at = self.dropped.pages as usize % Dropped::LAST;
+        self.dropped.last[at] = linear / Dropped::REGION;
+        self.dropped.pages += 1;
         let (word, bit) = large_bit(linear);
         if self.large[word] & bit != 0 {
             // 4 MiB, which covers a 2 MiB page too.

@@ -5,7 +5,7 @@ mod common;
 use aero_bus::{DirectMapping, Window};
 use aero_cpu::bits::{cr0, cr4, efer};
 use aero_cpu::testing::Seen;
-use aero_cpu::{Access, CpuModel, Exception, SegReg, vector};
+use aero_cpu::{Access, CpuModel, Exception, Peeked, SegReg, vector};
 use common::*;
 use std::sync::Arc;
 
@@ -449,8 +449,9 @@ fn a_look_ahead_at_code_leaves_no_trace() {
     m.exec().fetch_code_page(0x5010).unwrap();
     m.platform.load_u32(0x10_1018, 0x6027);
     // A page with its bits set that was never fetched from, one that was, and one that is not there.
-    assert_eq!(m.exec().peek_code_page(0x6fff), Some(0x6000));
-    assert_eq!(m.exec().peek_code_page(0x5fff), Some(0x5000));
+    let peeked = |host_offset| Some(Peeked { host_offset, global: false });
+    assert_eq!(m.exec().peek_code_page(0x6fff), peeked(0x6000));
+    assert_eq!(m.exec().peek_code_page(0x5fff), peeked(0x5000));
     assert_eq!(m.exec().peek_code_page(0x40_0000), None);
     // A table in a device is not asked for.
     m.platform.load_u32(0x10_0004, 0xfee0_0027);
