@@ -5,7 +5,7 @@ mod common;
 use aero_bus::{DirectMapping, Window};
 use aero_cpu::bits::{cr0, cr4, efer};
 use aero_cpu::testing::Seen;
-use aero_cpu::{Access, CpuModel, Exception, Peeked, SegReg, vector};
+use aero_cpu::{Access, CpuModel, Dropped, Exception, Peeked, SegReg, vector};
 use common::*;
 use std::sync::Arc;
 
@@ -475,4 +475,30 @@ fn an_address_for_generated_code_is_declined_where_tables_are_more_than_memory()
     m.exec().mark_code_page(0x10_1000);
     assert_eq!(m.exec().host_address(0x6010, 4, Access::Read), Some(0x6010));
     assert_eq!(m.exec().host_address(0x6010, 4, Access::Write), None);
+}
+
+#[test]
+fn who_keeps_what_addresses_led_to_is_told_what_was_dropped() {
+    let mut m = Machine::long();
+    m.exec().write_cr(4, cr4::PAE | cr4::PGE).unwrap();
+    let start = *m.cpu.dropped_translations();
+    let mut e = m.exec();
+    let cr3 = e.cpu.cr3;
+    e.write_cr(3, cr3).unwrap();
+    e.invlpg(DS, 0x12_3456_7890).unwrap_or_else(|fault| panic!("{fault:?}"));
+    let now = *e.cpu.dropped_translations();
+    assert_eq!((now.all, now.not_global), (start.all, start.not_global + 1));
+    assert_eq!(now.pages, start.pages + 1);
+    assert_eq!(now.last[start.pages as usize % Dropped::LAST], 0x12_3456_7890 / Dropped::REGION);
+    e.write_cr(4, cr4::PAE).unwrap();
+    assert_eq!(e.cpu.dropped_translations().all, start.all + 1);
+    drop(e);
+    m.platform.load_u64(Machine::pte(0x5000), 0x5000 | 0x123);
+    m.exec().fetch_code_page(0x5000).unwrap();
+    let global = |m: &mut Machine| m.exec().peek_code_page(0x5000).map(|page| page.global);
+    assert_eq!(global(&mut m), Some(false), "CR4.PGE is clear");
+    m.exec().write_cr(4, cr4::PAE | cr4::PGE).unwrap();
+    assert_eq!(global(&mut m), Some(true));
+    m.exec().fetch_code_page(0x5000).unwrap();
+    assert_eq!(global(&mut m), Some(true), "from the TLB");
 }
