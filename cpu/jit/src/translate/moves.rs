@@ -32,12 +32,18 @@ pub(super) fn translate(t: &mut Translator<'_>, insn: &Insn) -> bool {
         M::Cdq => t.sign_of_accumulator(Size::Dword),
         M::Cqo => t.sign_of_accumulator(Size::Qword),
         M::Nop
+        | M::Reservednop
         | M::Endbr64
         | M::Endbr32
+        | M::Prefetch
+        | M::Prefetchw
         | M::Prefetcht0
         | M::Prefetcht1
         | M::Prefetcht2
         | M::Prefetchnta
+        | M::Lfence
+        | M::Mfence
+        | M::Sfence
         | M::Pause => !insn.instr.has_lock_prefix(),
         M::Cld => t.direction(false),
         M::Std => t.direction(true),

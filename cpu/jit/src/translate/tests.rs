@@ -47,6 +47,22 @@ impl CodeView for Page {
     }
 }
 
+#[test]
+fn what_does_nothing_is_not_left_to_the_interpreter() {
+    // NOP of several lengths, ENDBR64, PREFETCHW, LFENCE, PAUSE, JMP to itself.
+    let code = [
+        0x90, 0x66, 0x90, 0x0f, 0x1f, 0x00, 0x0f, 0x1f, 0x44, 0x00, 0x00, 0xf3, 0x0f, 0x1e, 0xfa,
+        0x0f, 0x0d, 0x08, 0x0f, 0xae, 0xe8, 0xf3, 0x90, 0xeb, 0xfe,
+    ];
+    let extent = Extent { insns: 100, pages: 1, depth: 2, shares: false };
+    let mode = Mode::flat(64, true);
+    let region =
+        region::find(&mut Page(code.into()), mode, Features::all(), extent, START).unwrap();
+    assert_eq!(region.len(), 9);
+    let translated = translate(&region, &ADDRESSES, &module::functions(EXPLICIT), 0);
+    assert!(translated.ops.is_empty());
+}
+
 fn check(name: &str, bits: u32, program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) {
     let mut a = CodeAssembler::new(bits).unwrap();
     program(&mut a).unwrap();
