@@ -147,7 +147,7 @@ static unsigned setting(const char *name, unsigned otherwise) {
 
 static void run_all(void) {
     const char *only = getenv("BENCH_ONLY");
-    uint64_t target = setting("BENCH_MS", 400) * 1000000ull;
+    uint64_t target = setting("BENCH_MS", 800) * 1000000ull;
     unsigned repeat = setting("BENCH_REPEAT", 3);
     say("@I %u\n", (unsigned)sizeof(void *) * 8);
     for (size_t group = 0; group < LENGTH(groups); group++)

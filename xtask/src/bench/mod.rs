@@ -61,7 +61,7 @@ fn parse(args: &[String]) -> Result<Options> {
         bits: vec![64, 32],
         only: String::new(),
         repeat: None,
-        milliseconds: 400,
+        milliseconds: 800,
         by: summary::By::Wall,
     };
     let mut parser = lexopt::Parser::from_args(args);
