@@ -284,7 +284,7 @@ impl Jit {
             }
             tried = hot.is_some();
             if let Some(host) = hot {
-                self.translate(exec, mode, host, false)?;
+                self.translate(exec, mode, host, self.settings.optimized)?;
             }
         }
     }

@@ -12,11 +12,19 @@ pub struct Settings {
     pub rewrites: u32,
     /// Whether modules are made on a thread of their own, if the host has one.
     pub background: bool,
+    /// Whether everything is translated as if it took much of the time: for tests.
+    pub optimized: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { threshold: 200, code_bytes: 64 << 20, rewrites: 16, background: true }
+        Self {
+            threshold: 200,
+            code_bytes: 64 << 20,
+            rewrites: 16,
+            background: true,
+            optimized: false,
+        }
     }
 }
 

@@ -12,6 +12,8 @@ pub const NAMES: &[&str] = &[
     "interpreter",
     #[cfg(feature = "jit")]
     "jit",
+    #[cfg(feature = "jit")]
+    "jit-optimized",
 ];
 /// The environment variable that says which to run.
 pub const VARIABLE: &str = "AERO_CPU_BACKEND";
@@ -22,7 +24,9 @@ pub fn backend(name: &str, ram: &GuestRam) -> Option<Box<dyn CpuBackend>> {
     match name {
         "interpreter" => Some(Box::new(Interpreter::new())),
         #[cfg(feature = "jit")]
-        "jit" => Some(Box::new(jit(ram))),
+        "jit" => Some(Box::new(jit(ram, false))),
+        #[cfg(feature = "jit")]
+        "jit-optimized" => Some(Box::new(jit(ram, true))),
         _ => {
             let _ = ram;
             None
@@ -31,11 +35,12 @@ pub fn backend(name: &str, ram: &GuestRam) -> Option<Box<dyn CpuBackend>> {
 }
 
 /// Everything is translated before it is executed for the first time; what little is executed is not
-/// worth much of a compiler's effort.
+/// worth much of a compiler's effort. `optimized` for the tier that code gets to which takes much time.
 #[cfg(feature = "jit")]
-fn jit(ram: &GuestRam) -> aero_jit::Jit {
+fn jit(ram: &GuestRam, optimized: bool) -> aero_jit::Jit {
     let host = aero_jit::WasmtimeHost::hasty(ram).expect("tests' memories are small");
-    aero_jit::Jit::new(Box::new(host), aero_jit::Settings::eager())
+    let settings = aero_jit::Settings { optimized, ..aero_jit::Settings::eager() };
+    aero_jit::Jit::new(Box::new(host), settings)
 }
 
 /// The names meant by a list with commas between them, or by `all`.
@@ -46,8 +51,11 @@ pub fn parse(list: &str) -> Result<Vec<&'static str>, String> {
     list.split(',')
         .map(|name| {
             NAMES.iter().find(|known| **known == name).copied().ok_or_else(|| {
-                let jit =
-                    if cfg!(feature = "jit") { "" } else { " (jit with the feature of that name)" };
+                let jit = if cfg!(feature = "jit") {
+                    ""
+                } else {
+                    " (jit, jit-optimized with the feature jit)"
+                };
                 format!("no backend {name:?}; there are: all, {}{jit}", NAMES.join(", "))
             })
         })
