@@ -42,9 +42,9 @@ impl Exec<'_> {
         }
     }
 
-    /// The page of `linear`, if code could be fetched from there at the current
-    /// privilege level without any other effect: `None` if there would be a fault, an accessed bit would
-    /// be set, or a device is in the way. For who looks ahead of what is executed.
+    /// The page of `linear`, if code could be fetched from there at the current privilege level without
+    /// any other effect: `None` if there would be a fault, an accessed bit would be set, or a device is
+    /// in the way. For who looks ahead of what is executed.
     pub fn peek_code_page(&mut self, linear: u64) -> Option<Peeked> {
         let user = self.cpu.cpl == 3;
         let known = self.cpu.tlb.entry(user, Access::Execute, linear).lookup(linear, 1);

@@ -349,8 +349,7 @@ impl Jit {
     ) -> Result<Option<Next>, HostError> {
         let engine = self.engine.as_mut().expect("started before anything runs");
         // 32-bit code has no upper halves, and generated code does not keep them.
-        let upper = exec.cpu.regs[..8].iter().fold(0, |all, register| all | register) >> 32;
-        if upper != 0 && !mode.is_long() {
+        if !mode.is_long() && exec.cpu.regs[..8].iter().any(|register| register >> 32 != 0) {
             return Ok(Some(Next::Interpret));
         }
         let Some((slot, off, longest)) = engine.find(exec, mode) else { return Ok(None) };

@@ -7,6 +7,7 @@ use aero_interpreter::Interpreter;
 use aero_jit::Settings;
 
 use super::machine::{Bits, Machine};
+use super::numbers::Random;
 
 const PROGRAMS: u64 = 20;
 const INSTRUCTIONS: u64 = 40;
@@ -17,20 +18,7 @@ const RESULTS: u32 = 0x30_1000;
 /// Offset of the count of turns from [`DATA`], out of reach of the operands.
 const COUNT: u32 = 0x800;
 
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        (self.next() >> 33) % limit
-    }
-
     fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len() as u64) as usize]
     }

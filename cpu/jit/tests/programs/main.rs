@@ -4,6 +4,7 @@
 
 mod integers;
 mod machine;
+mod numbers;
 
 use iced_x86::code_asm::*;
 use machine::{Bits, both};

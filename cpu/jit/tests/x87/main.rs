@@ -5,6 +5,8 @@
 #[path = "../programs/machine.rs"]
 #[allow(dead_code, reason = "the other programs use the rest")]
 mod machine;
+#[path = "../programs/numbers.rs"]
+mod numbers;
 mod random;
 mod speed;
 

@@ -1,6 +1,7 @@
 //! Random rows of instructions, in a loop that gives them other values each time.
 
 use super::machine::Bits;
+use super::numbers::Random;
 use super::{DATA, compare};
 
 /// Times round the loop, with values of their own.
@@ -13,20 +14,7 @@ const RESULTS: usize = 1024;
 /// Where results are.
 const OUTPUT: u32 = DATA + 0x4_0000;
 
-pub struct Random(pub u64);
-
 impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    pub fn below(&mut self, limit: u64) -> u64 {
-        (self.next() >> 33) % limit
-    }
-
     fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
