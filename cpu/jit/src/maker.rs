@@ -46,8 +46,13 @@ pub struct Made {
 }
 
 fn make(order: Order, preparer: &dyn Prepare) -> Made {
-    let translated =
-        translate(&order.region, &order.addresses, &order.functions, Store::first_site(order.id));
+    let translated = translate(
+        &order.region,
+        order.optimized,
+        &order.addresses,
+        &order.functions,
+        Store::first_site(order.id),
+    );
     let bytes = module::regions(order.shape, order.slots, std::slice::from_ref(&translated));
     let size = bytes.len() as u64;
     let module = preparer.prepare(bytes);

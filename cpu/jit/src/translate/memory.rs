@@ -8,6 +8,7 @@ use aero_cpu::{Access, SegReg, layout};
 use iced_x86::{Instruction, OpKind, Register};
 use wasm_encoder::ValType;
 
+use super::nearby::{Last, Near};
 use super::registers::gpr;
 use super::{Size, Translator};
 use crate::code::{Hint, Temp, at};
@@ -113,16 +114,36 @@ impl Translator<'_> {
     }
 
     /// From a linear address on the stack (i64) to where it is: what to add [`ram`](Self::ram) to.
-    pub fn translate(&mut self, bytes: u32, access: Access) {
+    /// `near` is what the address was made with.
+    pub fn translate(&mut self, near: Near, bytes: u32, access: Access) {
+        let linear = self.code.keep(ValType::I64);
+        match self.nearby.last(near, access) {
+            None => self.look_up(&linear, None, bytes, access),
+            Some(last) => {
+                self.get(&linear);
+                self.code.op().local_get(last.page).i64_sub();
+                self.code.op().i64_const(4096 - i64::from(bytes)).i64_gt_u();
+                self.code.if_value(Hint::Unlikely, ValType::I32);
+                self.look_up(&linear, Some(last), bytes, access);
+                self.code.else_();
+                self.get(&linear);
+                self.code.op().i32_wrap_i64().local_get(last.addend).i32_add();
+                self.code.end();
+            }
+        }
+        self.code.free(linear);
+    }
+
+    /// Pushes where a linear address is, by the TLB. What it says of the page is kept in `last`.
+    fn look_up(&mut self, linear: &Temp, last: Option<Last>, bytes: u32, access: Access) {
         let user = self.region.mode.is_user();
         let array = self.addresses.tlb + layout::tlb_array(user, access) as u32;
-        let linear = self.code.keep(ValType::I64);
         let entry = self.code.temp(ValType::I32);
-        self.get(&linear);
+        self.get(linear);
         self.code.op().i32_wrap_i64().i32_const(8).i32_shr_u();
         self.code.op().i32_const(((aero_cpu::TLB_ENTRIES - 1) << 4) as i32).i32_and();
         self.code.op().local_set(entry.index);
-        self.get(&linear);
+        self.get(linear);
         self.code.op().local_get(entry.index).i64_load(at(array)).i64_sub();
         self.code.op().i64_const(4096 - i64::from(bytes)).i64_gt_u();
         self.code.if_value(Hint::Unlikely, ValType::I32);
@@ -131,7 +152,7 @@ impl Translator<'_> {
                 Access::Write => self.functions.translate_write,
                 Access::Read | Access::Execute => self.functions.translate_read,
             };
-            self.get(&linear);
+            self.get(linear);
             self.code.op().i32_const(bytes as i32).call(function);
             let host = self.code.keep(ValType::I32);
             self.get(&host);
@@ -143,11 +164,16 @@ impl Translator<'_> {
             self.code.free(host);
         }
         self.code.else_();
+        if let Some(last) = last {
+            self.code.op().local_get(entry.index).i64_load(at(array)).local_set(last.page);
+        }
         self.code.op().local_get(entry.index).i32_load(at(array + 8));
-        self.get(&linear);
+        if let Some(last) = last {
+            self.code.op().local_tee(last.addend);
+        }
+        self.get(linear);
         self.code.op().i32_wrap_i64().i32_add();
         self.code.end();
-        self.code.free(linear);
         self.code.free(entry);
     }
 
@@ -159,7 +185,7 @@ impl Translator<'_> {
     /// Pushes where the operand in memory is.
     pub fn push_place(&mut self, instr: &Instruction, bytes: u32, access: Access) {
         self.push_linear(instr, access);
-        self.translate(bytes, access);
+        self.translate(Near::operand(instr), bytes, access);
     }
 
     /// Where the operand in memory is, and its value, which is about to be replaced.

@@ -16,6 +16,7 @@ mod flags;
 mod integer;
 mod memory;
 mod moves;
+mod nearby;
 mod region;
 mod registers;
 mod sse;
@@ -115,15 +116,20 @@ pub struct Translated {
     pub routines: u32,
 }
 
-/// Translates a region. `sites` is what the number of its first site is.
+/// Translates a region; with more effort if it is `optimized`. `first_site` is what the number of its
+/// first site is.
 pub fn translate(
     region: &Region,
+    optimized: bool,
     addresses: &Addresses,
     functions: &Functions,
     first_site: u32,
 ) -> Translated {
     let graph = Graph::new(region);
     let mut translator = Translator::new(region, &graph, addresses, functions, first_site);
+    if optimized {
+        translator.assign_nearby();
+    }
     translator.function();
     let Translator { code, ops, longest, x87, .. } = translator;
     let (function, hints) = code.finish();
@@ -155,6 +161,7 @@ pub struct Translator<'a> {
     regs: [Option<u32>; 16],
     written: u16,
     xmm: xmm::Xmm,
+    nearby: nearby::Nearby,
     /// RIP of the region's entry.
     base: u32,
     /// Instructions left of the budget, after all of the current block.
@@ -210,6 +217,7 @@ impl<'a> Translator<'a> {
             regs: [None; 16],
             written: 0,
             xmm: xmm::Xmm::default(),
+            nearby: nearby::Nearby::default(),
             base,
             left,
             flags_kind,

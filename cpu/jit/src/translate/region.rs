@@ -45,6 +45,7 @@ impl Translator<'_> {
         self.code.op().i32_const(0).i32_load(left_field).local_set(left);
         self.load_registers();
         self.load_flags();
+        self.clear_nearby();
     }
 
     /// Leaves if there is a signal that can be taken or the budget might not last: at a block, or where

@@ -59,11 +59,20 @@ fn what_does_nothing_is_not_left_to_the_interpreter() {
     let region =
         region::find(&mut Page(code.into()), mode, Features::all(), extent, START).unwrap();
     assert_eq!(region.len(), 9);
-    let translated = translate(&region, &ADDRESSES, &module::functions(EXPLICIT), 0);
+    let translated = translate(&region, false, &ADDRESSES, &module::functions(EXPLICIT), 0);
     assert!(translated.ops.is_empty());
 }
 
 fn check(name: &str, bits: u32, program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) {
+    check_tier(name, bits, false, program);
+}
+
+fn check_tier(
+    name: &str,
+    bits: u32,
+    optimized: bool,
+    program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>,
+) {
     let mut a = CodeAssembler::new(bits).unwrap();
     program(&mut a).unwrap();
     let code = a.assemble(0).unwrap();
@@ -71,7 +80,8 @@ fn check(name: &str, bits: u32, program: impl FnOnce(&mut CodeAssembler) -> Resu
     let extent = Extent { insns: 100, pages: 1, depth: 2, shares: false };
     let mut page = Page(code.clone());
     let region = region::find(&mut page, mode, Features::all(), extent, START).unwrap();
-    let translated = translate(&region, &ADDRESSES, &module::functions(EXPLICIT), 0);
+    let functions = module::functions(EXPLICIT);
+    let translated = translate(&region, optimized, &ADDRESSES, &functions, 0);
     let shape = MemoryShape { shared: false, minimum: 1, maximum: None };
     let module = module::regions(shape, Slots { first: 8, count: 1 }, &[translated]);
     let text = wasmprinter::print_bytes(module).expect("a valid module");
@@ -115,6 +125,18 @@ fn memory_is_looked_up_in_the_tlb() {
     check("memory", 64, |a| {
         a.mov(eax, dword_ptr(rbx + rcx * 4 + 16))?;
         a.mov(dword_ptr(rbx), eax)?;
+        a.hlt()
+    });
+}
+
+#[test]
+fn a_page_that_was_accessed_is_known_in_the_optimized_tier() {
+    check_tier("nearby", 64, true, |a| {
+        let mut top = a.create_label();
+        a.set_label(&mut top)?;
+        a.add(eax, dword_ptr(rbx + rcx * 4))?;
+        a.dec(rcx)?;
+        a.jnz(top)?;
         a.hlt()
     });
 }
