@@ -151,6 +151,8 @@ pub struct Dropped {
     pub not_global: u64,
     /// How often those of a page were.
     pub pages: u64,
+    /// How often those for writing were, so that writes to code are seen.
+    pub writes: u64,
     /// What the last pages were part of, in units of [`Self::REGION`]: the one dropped after `n` others
     /// is at `n % Self::LAST`.
     pub last: [u64; Self::LAST],
@@ -338,6 +340,7 @@ impl Tlb {
         if self.writable[word] & bit == 0 {
             return;
         }
+        self.dropped.writes += 1;
         for user in [0, 1] {
             self.arrays[user * 3 + Access::Write as usize]
                 .drop_if(|tag, addend| tag.wrapping_add(addend) == page);
@@ -346,6 +349,7 @@ impl Tlb {
 
     /// Drops all write entries: another processor keeps code now from pages that are not known here.
     pub(crate) fn flush_writes(&mut self) {
+        self.dropped.writes += 1;
         for user in [0, 1] {
             self.arrays[user * 3 + Access::Write as usize].flush(false);
         }

@@ -607,6 +607,7 @@ impl Processor {
         if *now == self.dropped {
             return;
         }
+        self.frame.forget_recent();
         let pages = now.pages - self.dropped.pages;
         let mut last =
             (self.dropped.pages..now.pages).map(|n| now.last[n as usize % Dropped::LAST]);

@@ -9,6 +9,8 @@ pub enum Hint {
     None,
     /// Hardly ever.
     Unlikely,
+    /// Nearly always.
+    Likely,
 }
 
 /// The place that a branch goes to: the end of a block or `if`, or the start of a loop.
@@ -84,8 +86,8 @@ impl Code {
     }
 
     fn hint(&mut self, hint: Hint) {
-        if hint == Hint::Unlikely {
-            self.hints.push((self.bytes.len() as u32, false));
+        if hint != Hint::None {
+            self.hints.push((self.bytes.len() as u32, hint == Hint::Likely));
         }
     }
 

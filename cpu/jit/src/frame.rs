@@ -1,6 +1,6 @@
 //! What generated code keeps in memory beside the processor's state.
 
-use aero_cpu::Flags;
+use aero_cpu::{Access, Flags};
 
 /// Entries of the table of jump targets, a power of two.
 pub const JUMPS: usize = 1 << 12;
@@ -27,6 +27,35 @@ impl Jump {
     }
 }
 
+/// Entries of each table of recent pages, a power of two.
+pub const RECENT: usize = 1 << 9;
+
+/// The page that an instruction accessed last.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Recent {
+    /// Its linear address.
+    pub page: u64,
+    /// What to add (wrapping) to a linear address for the host offset.
+    pub addend: u64,
+}
+
+impl Recent {
+    /// No canonical address is within this page.
+    pub const NONE: Self = Self { page: 1 << 63, addend: 0 };
+
+    /// Index of the entry of an instruction, by its host offset. Those of two KiB of code in a row have
+    /// different ones, if none is shorter than four bytes.
+    pub fn index(host: u64) -> usize {
+        ((host >> 2) ^ (host >> 11)) as usize % RECENT
+    }
+
+    /// Number of the table in [`Frame::recent`] for accesses at this privilege level.
+    pub fn table(user: bool, access: Access) -> usize {
+        usize::from(user) * 2 + usize::from(access == Access::Write)
+    }
+}
+
 /// One a processor, placed beside guest memory.
 #[repr(C)]
 pub struct Frame {
@@ -44,6 +73,12 @@ pub struct Frame {
     pub salt: u64,
     /// Bytes of an access that crosses a page.
     pub scratch: [u8; 32],
+    /// Pages that instructions accessed last, which need no look into the TLB then: what is here is
+    /// there too, or was before an entry made room for another. Of instructions that share an entry
+    /// the last one has it.
+    pub recent: [[Recent; RECENT]; 4],
+    /// Whether there may be something in the tables for each of supervisor and user.
+    pub has_recent: [u32; 2],
     /// Where jumps out of regions lead.
     pub jumps: [Jump; JUMPS],
 }
@@ -58,12 +93,23 @@ impl Default for Frame {
             flags_y: 0,
             salt: 0,
             scratch: [0; _],
+            recent: [[Recent::NONE; _]; _],
+            has_recent: [0; _],
             jumps: [Jump::NONE; JUMPS],
         }
     }
 }
 
 impl Frame {
+    /// Forgets the recent pages, since something has been dropped from the TLB.
+    pub fn forget_recent(&mut self) {
+        for (user, has) in self.has_recent.iter_mut().enumerate() {
+            if std::mem::take(has) != 0 {
+                self.recent[2 * user..][..2].as_flattened_mut().fill(Recent::NONE);
+            }
+        }
+    }
+
     /// Takes the arithmetic flags over from the processor.
     pub fn take_flags(&mut self, flags: &Flags) {
         self.flags_kind = 0;

@@ -7,6 +7,7 @@
 use wasm_encoder::ValType;
 
 use super::Translator;
+use crate::code::Hint;
 
 /// Operand size of an integer operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -323,6 +324,38 @@ impl Translator<'_> {
                 }
             },
         }
+    }
+
+    /// Pushes CF as 0 or 1, for an instruction that changes the other flags only. Where the record is not
+    /// known, as at the top of a loop that counts with INC or DEC, this asks for its kind inline.
+    pub fn push_kept_carry(&mut self) {
+        if self.flags != Known::Nothing {
+            return self.push_carry();
+        }
+        let (kind, x, y) = (self.flags_kind, self.flags_x, self.flags_y);
+        self.code.op().local_get(kind).i32_const(15).i32_and();
+        let kind = self.code.keep(ValType::I32);
+        // The operands are zero-extended: this is right for all sizes.
+        for compared in [Kind::Cmp, Kind::Add] {
+            self.get(&kind);
+            self.code.op().i32_const(compared as i32).i32_eq();
+        }
+        self.code.op().i32_or();
+        self.code.if_value(Hint::None, ValType::I32);
+        self.code.op().local_get(x).local_get(y).i64_lt_u();
+        self.code.else_();
+        let (first, last) = (Kind::Inc as i32, Kind::Multiply as i32);
+        self.get(&kind);
+        self.code.op().i32_const(first).i32_sub().i32_const(last - first).i32_le_u();
+        self.code.if_value(Hint::None, ValType::I32);
+        self.code.op().local_get(y).i32_wrap_i64();
+        self.code.else_();
+        self.code.free(kind);
+        self.push_carry();
+        self.write_flags_kind();
+        self.flags = Known::Nothing;
+        self.code.end();
+        self.code.end();
     }
 
     fn push_zero(&mut self) {

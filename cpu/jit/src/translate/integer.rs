@@ -253,7 +253,7 @@ impl Translator<'_> {
         let Some(size) = self.operand_size(&insn.instr, 0) else { return false };
         self.modify(insn, size, |t, a| match operation {
             Unary::Inc | Unary::Dec => {
-                t.push_carry();
+                t.push_kept_carry();
                 let carry = t.code.keep(ValType::I32);
                 t.get(a);
                 t.constant(size, 1);

@@ -4,14 +4,16 @@
 //! to go on; if there is none, the instruction is left to the interpreter. So an instruction reads
 //! before it changes anything, and writes last.
 
+use std::mem::offset_of;
+
 use aero_cpu::{Access, SegReg, layout};
 use iced_x86::{Instruction, OpKind, Register};
-use wasm_encoder::ValType;
+use wasm_encoder::{MemArg, ValType};
 
-use super::nearby::{Last, Near};
 use super::registers::gpr;
 use super::{Size, Translator};
 use crate::code::{Hint, Temp, at};
+use crate::frame::{Frame, RECENT, Recent};
 
 impl Translator<'_> {
     /// The width of addresses, by which they wrap.
@@ -114,28 +116,50 @@ impl Translator<'_> {
     }
 
     /// From a linear address on the stack (i64) to where it is: what to add [`ram`](Self::ram) to.
-    /// `near` is what the address was made with.
-    pub fn translate(&mut self, near: Near, bytes: u32, access: Access) {
+    ///
+    /// An instruction in a region that is worth it looks first whether it is the page that it accessed
+    /// last.
+    pub fn translate(&mut self, bytes: u32, access: Access) {
         let linear = self.code.keep(ValType::I64);
-        match self.nearby.last(near, access) {
-            None => self.look_up(&linear, None, bytes, access),
-            Some(last) => {
+        match self.recent(access) {
+            None => self.look_up(&linear, bytes, access, None),
+            Some((page, addend)) => {
                 self.get(&linear);
-                self.code.op().local_get(last.page).i64_sub();
+                self.code.op().i32_const(0).i64_load(page).i64_sub();
                 self.code.op().i64_const(4096 - i64::from(bytes)).i64_gt_u();
                 self.code.if_value(Hint::Unlikely, ValType::I32);
-                self.look_up(&linear, Some(last), bytes, access);
+                self.look_up(&linear, bytes, access, Some((page, addend)));
                 self.code.else_();
+                self.code.op().i32_const(0).i32_load(addend);
                 self.get(&linear);
-                self.code.op().i32_wrap_i64().local_get(last.addend).i32_add();
+                self.code.op().i32_wrap_i64().i32_add();
                 self.code.end();
             }
         }
         self.code.free(linear);
     }
 
-    /// Pushes where a linear address is, by the TLB. What it says of the page is kept in `last`.
-    fn look_up(&mut self, linear: &Temp, last: Option<Last>, bytes: u32, access: Access) {
+    /// Where the page that the current instruction accessed last is kept: its address, and what to add.
+    fn recent(&self, access: Access) -> Option<(MemArg, MemArg)> {
+        if !self.optimized {
+            return None;
+        }
+        let host = self.region.host(self.here)?;
+        let table = Recent::table(self.region.mode.is_user(), access);
+        let entry = offset_of!(Frame, recent)
+            + (table * RECENT + Recent::index(host)) * size_of::<Recent>();
+        let field = |field: usize| self.frame_field(entry + field);
+        Some((field(offset_of!(Recent, page)), field(offset_of!(Recent, addend))))
+    }
+
+    /// Pushes where a linear address is, by the TLB. What is found there is kept in `recent`.
+    fn look_up(
+        &mut self,
+        linear: &Temp,
+        bytes: u32,
+        access: Access,
+        recent: Option<(MemArg, MemArg)>,
+    ) {
         let user = self.region.mode.is_user();
         let array = self.addresses.tlb + layout::tlb_array(user, access) as u32;
         let entry = self.code.temp(ValType::I32);
@@ -164,13 +188,12 @@ impl Translator<'_> {
             self.code.free(host);
         }
         self.code.else_();
-        if let Some(last) = last {
-            self.code.op().local_get(entry.index).i64_load(at(array)).local_set(last.page);
+        if let Some((page, addend)) = recent {
+            let index = entry.index;
+            self.code.op().i32_const(0).local_get(index).i64_load(at(array)).i64_store(page);
+            self.code.op().i32_const(0).local_get(index).i32_load(at(array + 8)).i32_store(addend);
         }
         self.code.op().local_get(entry.index).i32_load(at(array + 8));
-        if let Some(last) = last {
-            self.code.op().local_tee(last.addend);
-        }
         self.get(linear);
         self.code.op().i32_wrap_i64().i32_add();
         self.code.end();
@@ -185,7 +208,7 @@ impl Translator<'_> {
     /// Pushes where the operand in memory is.
     pub fn push_place(&mut self, instr: &Instruction, bytes: u32, access: Access) {
         self.push_linear(instr, access);
-        self.translate(Near::operand(instr), bytes, access);
+        self.translate(bytes, access);
     }
 
     /// Where the operand in memory is, and its value, which is about to be replaced.

@@ -16,7 +16,6 @@ mod flags;
 mod integer;
 mod memory;
 mod moves;
-mod nearby;
 mod region;
 mod registers;
 mod sse;
@@ -127,9 +126,7 @@ pub fn translate(
 ) -> Translated {
     let graph = Graph::new(region);
     let mut translator = Translator::new(region, &graph, addresses, functions, first_site);
-    if optimized {
-        translator.assign_nearby();
-    }
+    translator.optimized = optimized;
     translator.function();
     let Translator { code, ops, longest, x87, .. } = translator;
     let (function, hints) = code.finish();
@@ -155,13 +152,13 @@ pub struct Translator<'a> {
     addresses: &'a Addresses,
     functions: &'a Functions,
     first_site: u32,
+    optimized: bool,
     ops: Vec<Op>,
     longest: i32,
     /// Locals of the general purpose registers that occur, and which of them the region changes.
     regs: [Option<u32>; 16],
     written: u16,
     xmm: xmm::Xmm,
-    nearby: nearby::Nearby,
     /// RIP of the region's entry.
     base: u32,
     /// Instructions left of the budget, after all of the current block.
@@ -212,12 +209,12 @@ impl<'a> Translator<'a> {
             addresses,
             functions,
             first_site,
+            optimized: false,
             ops: Vec::new(),
             longest: graph.dispatched.iter().map(|b| graph.longest[*b]).max().unwrap_or(0),
             regs: [None; 16],
             written: 0,
             xmm: xmm::Xmm::default(),
-            nearby: nearby::Nearby::default(),
             base,
             left,
             flags_kind,

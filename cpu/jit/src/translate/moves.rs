@@ -3,7 +3,6 @@
 use aero_cpu::{Access, layout};
 use iced_x86::{Mnemonic, OpKind, Register};
 
-use super::nearby::Near;
 use super::registers::gpr;
 use super::{Size, Translator};
 use crate::code::at;
@@ -201,7 +200,7 @@ impl Translator<'_> {
         let pointer = self.keep(stack);
         self.get(&pointer);
         self.widen(stack);
-        self.translate(Near::Register(RSP), size.bytes(), Access::Write);
+        self.translate(size.bytes(), Access::Write);
         pointer
     }
 
@@ -221,7 +220,7 @@ impl Translator<'_> {
         let stack = self.stack_size();
         self.push_reg(RSP, stack);
         self.widen(stack);
-        self.translate(Near::Register(RSP), size.bytes(), Access::Read);
+        self.translate(size.bytes(), Access::Read);
         self.load(size);
     }
 
@@ -276,7 +275,7 @@ impl Translator<'_> {
         }
         self.push_reg(RBP, size);
         self.widen(size);
-        self.translate(Near::Register(RBP), size.bytes(), Access::Read);
+        self.translate(size.bytes(), Access::Read);
         self.load(size);
         let value = self.keep(size);
         self.push_reg(RBP, size);

@@ -45,7 +45,11 @@ impl Translator<'_> {
         self.code.op().i32_const(0).i32_load(left_field).local_set(left);
         self.load_registers();
         self.load_flags();
-        self.clear_nearby();
+        if self.optimized {
+            let user = usize::from(self.region.mode.is_user());
+            let has = self.frame_field(offset_of!(Frame, has_recent) + 4 * user);
+            self.code.op().i32_const(0).i32_const(1).i32_store(has);
+        }
     }
 
     /// Leaves if there is a signal that can be taken or the budget might not last: at a block, or where
@@ -58,9 +62,14 @@ impl Translator<'_> {
         let left = self.left;
         let signals = at(self.addresses.signals);
         let system = at(self.addresses.cpu + layout::FLAGS_SYSTEM as u32);
+        // Two branches cost less than one on both conditions.
+        let on = self.code.block();
+        let due = self.code.block();
         self.code.op().local_get(left).i32_const(longest).i32_lt_s();
-        self.code.op().i32_const(0).i32_load(signals).i32_or();
-        self.code.if_(Hint::Unlikely);
+        self.code.br_if(Hint::Unlikely, due);
+        self.code.op().i32_const(0).i32_load(signals).i32_eqz();
+        self.code.br_if(Hint::Likely, on);
+        self.code.end();
         // An interrupt waits for IF.
         self.code.op().local_get(left).i32_const(longest).i32_lt_s();
         self.code.op().i32_const(0).i32_load(signals);

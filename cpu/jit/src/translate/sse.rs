@@ -15,7 +15,6 @@ use aero_cpu::Access;
 use iced_x86::{Instruction, OpKind};
 use wasm_encoder::{InstructionSink, ValType};
 
-use super::nearby::Near;
 use super::{FlagsKind, Size, Translator, xmm};
 use crate::code::{Hint, at};
 use crate::region::Insn;
@@ -53,7 +52,7 @@ impl Translator<'_> {
         self.code.end();
         self.get(&linear);
         self.code.free(linear);
-        self.translate(Near::operand(instr), 16, access);
+        self.translate(16, access);
     }
 
     /// Pushes an operand of 16 bytes: a register, or memory that has to be aligned.

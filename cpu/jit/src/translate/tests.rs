@@ -130,8 +130,8 @@ fn memory_is_looked_up_in_the_tlb() {
 }
 
 #[test]
-fn a_page_that_was_accessed_is_known_in_the_optimized_tier() {
-    check_tier("nearby", 64, true, |a| {
+fn an_instruction_looks_first_at_the_page_it_accessed_last() {
+    check_tier("recent", 64, true, |a| {
         let mut top = a.create_label();
         a.set_label(&mut top)?;
         a.add(eax, dword_ptr(rbx + rcx * 4))?;

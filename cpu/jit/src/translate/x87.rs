@@ -22,7 +22,6 @@ use wasm_encoder::ValType;
 pub use arith::{PARAMETERS, RESULTS, ROUTINES, function, nothing};
 
 use self::shape::{Kind, Shape};
-use super::nearby::Near;
 use super::{Exit, FlagsKind, Size, Translator};
 use crate::code::{Hint, Temp, at};
 use crate::frame::Frame;
@@ -408,7 +407,7 @@ impl Translator<'_> {
     fn push_place_at(&mut self, instr: &Instruction, offset: &Temp, bytes: u32, access: Access) {
         self.get(offset);
         self.add_segment(instr.memory_segment(), access);
-        self.translate(Near::operand(instr), bytes, access);
+        self.translate(bytes, access);
     }
 
     /// The instruction's operand in memory is the last one that was used.

@@ -35,14 +35,19 @@
     block ;; label = @1
       block ;; label = @2
         loop ;; label = @3
-          local.get 2
-          i32.const 5
-          i32.lt_s
-          i32.const 0
-          i32.load offset=4194304 align=1
-          i32.or
-          (@metadata.code.branch_hint "\00")
-          if ;; label = @4
+          block ;; label = @4
+            block ;; label = @5
+              local.get 2
+              i32.const 5
+              i32.lt_s
+              (@metadata.code.branch_hint "\00")
+              br_if 0 (;@5;)
+              i32.const 0
+              i32.load offset=4194304 align=1
+              i32.eqz
+              (@metadata.code.branch_hint "\01")
+              br_if 1 (;@4;)
+            end
             local.get 2
             i32.const 5
             i32.lt_s
@@ -157,16 +162,45 @@
           local.set 2
           local.get 10
           local.set 13
-          local.get 4
-          local.get 5
           local.get 3
-          i32.const 7
-          call_indirect (type 1)
-          local.set 5
-          local.set 4
-          local.get 5
-          i64.const 0
-          i64.lt_s
+          i32.const 15
+          i32.and
+          local.set 12
+          local.get 12
+          i32.const 4
+          i32.eq
+          local.get 12
+          i32.const 2
+          i32.eq
+          i32.or
+          if (result i32) ;; label = @4
+            local.get 4
+            local.get 5
+            i64.lt_u
+          else
+            local.get 12
+            i32.const 5
+            i32.sub
+            i32.const 5
+            i32.le_u
+            if (result i32) ;; label = @5
+              local.get 5
+              i32.wrap_i64
+            else
+              local.get 4
+              local.get 5
+              local.get 3
+              i32.const 7
+              call_indirect (type 1)
+              local.set 5
+              local.set 4
+              local.get 5
+              i64.const 0
+              i64.lt_s
+              i32.const 48
+              local.set 3
+            end
+          end
           local.set 12
           local.get 13
           i32.const 1
@@ -269,7 +303,7 @@
     i32.mul
     local.set 11
     local.get 11
-    i64.load offset=3145792 align=1
+    i64.load offset=3178568 align=1
     local.get 6
     i32.const 0
     i64.load offset=3145752 align=1
@@ -277,9 +311,9 @@
     i64.eq
     if ;; label = @1
       local.get 11
-      i32.load offset=3145804 align=1
+      i32.load offset=3178580 align=1
       local.get 11
-      i32.load offset=3145800 align=1
+      i32.load offset=3178576 align=1
       return_call_indirect (type 0)
     end
     i32.const 0

@@ -35,14 +35,19 @@
     block ;; label = @1
       block ;; label = @2
         loop ;; label = @3
-          local.get 2
-          i32.const 4
-          i32.lt_s
-          i32.const 0
-          i32.load offset=4194304 align=1
-          i32.or
-          (@metadata.code.branch_hint "\00")
-          if ;; label = @4
+          block ;; label = @4
+            block ;; label = @5
+              local.get 2
+              i32.const 4
+              i32.lt_s
+              (@metadata.code.branch_hint "\00")
+              br_if 0 (;@5;)
+              i32.const 0
+              i32.load offset=4194304 align=1
+              i32.eqz
+              (@metadata.code.branch_hint "\01")
+              br_if 1 (;@4;)
+            end
             local.get 2
             i32.const 4
             i32.lt_s
@@ -122,14 +127,19 @@
             end
           end
           loop ;; label = @4
-            local.get 2
-            i32.const 4
-            i32.lt_s
-            i32.const 0
-            i32.load offset=4194304 align=1
-            i32.or
-            (@metadata.code.branch_hint "\00")
-            if ;; label = @5
+            block ;; label = @5
+              block ;; label = @6
+                local.get 2
+                i32.const 4
+                i32.lt_s
+                (@metadata.code.branch_hint "\00")
+                br_if 0 (;@6;)
+                i32.const 0
+                i32.load offset=4194304 align=1
+                i32.eqz
+                (@metadata.code.branch_hint "\01")
+                br_if 1 (;@5;)
+              end
               local.get 2
               i32.const 4
               i32.lt_s
@@ -289,7 +299,7 @@
     i32.mul
     local.set 16
     local.get 16
-    i64.load offset=3145792 align=1
+    i64.load offset=3178568 align=1
     local.get 6
     i32.const 0
     i64.load offset=3145752 align=1
@@ -297,9 +307,9 @@
     i64.eq
     if ;; label = @1
       local.get 16
-      i32.load offset=3145804 align=1
+      i32.load offset=3178580 align=1
       local.get 16
-      i32.load offset=3145800 align=1
+      i32.load offset=3178576 align=1
       return_call_indirect (type 0)
     end
     i32.const 0

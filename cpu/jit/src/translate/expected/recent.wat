@@ -3,7 +3,7 @@
 ;;   6  jne 0h
 ;;   8  hlt
   (func (;3;) (type 0) (param i32) (result i32)
-    (local i64 i32 i32 i64 i64 i64 i32 i64 i32 i64 i64 i64 i64 i32 i32 i32 i64)
+    (local i64 i32 i32 i64 i64 i64 i32 i64 i64 i64 i64 i32 i32 i32 i64)
     i32.const 0
     i64.load offset=1048704 align=1
     local.get 0
@@ -15,13 +15,13 @@
     local.set 2
     i32.const 0
     i64.load offset=1048576 align=1
-    local.set 10
+    local.set 8
     i32.const 0
     i64.load offset=1048584 align=1
-    local.set 11
+    local.set 9
     i32.const 0
     i64.load offset=1048600 align=1
-    local.set 12
+    local.set 10
     i32.const 0
     i32.load offset=3145732 align=1
     local.set 3
@@ -31,19 +31,25 @@
     i32.const 0
     i64.load offset=3145744 align=1
     local.set 5
-    i64.const -9223372036854775808
-    local.set 8
+    i32.const 0
+    i32.const 1
+    i32.store offset=3178564 align=1
     block ;; label = @1
       block ;; label = @2
         loop ;; label = @3
-          local.get 2
-          i32.const 4
-          i32.lt_s
-          i32.const 0
-          i32.load offset=4194304 align=1
-          i32.or
-          (@metadata.code.branch_hint "\00")
-          if ;; label = @4
+          block ;; label = @4
+            block ;; label = @5
+              local.get 2
+              i32.const 4
+              i32.lt_s
+              (@metadata.code.branch_hint "\00")
+              br_if 0 (;@5;)
+              i32.const 0
+              i32.load offset=4194304 align=1
+              i32.eqz
+              (@metadata.code.branch_hint "\01")
+              br_if 1 (;@4;)
+            end
             local.get 2
             i32.const 4
             i32.lt_s
@@ -99,14 +105,19 @@
             end
           end
           loop ;; label = @4
-            local.get 2
-            i32.const 4
-            i32.lt_s
-            i32.const 0
-            i32.load offset=4194304 align=1
-            i32.or
-            (@metadata.code.branch_hint "\00")
-            if ;; label = @5
+            block ;; label = @5
+              block ;; label = @6
+                local.get 2
+                i32.const 4
+                i32.lt_s
+                (@metadata.code.branch_hint "\00")
+                br_if 0 (;@6;)
+                i32.const 0
+                i32.load offset=4194304 align=1
+                i32.eqz
+                (@metadata.code.branch_hint "\01")
+                br_if 1 (;@5;)
+              end
               local.get 2
               i32.const 4
               i32.lt_s
@@ -132,39 +143,40 @@
             i32.const 3
             i32.sub
             local.set 2
-            local.get 12
-            local.get 11
+            local.get 10
+            local.get 9
             i64.const 2
             i64.shl
             i64.add
-            local.set 13
-            local.get 13
-            local.get 8
+            local.set 11
+            local.get 11
+            i32.const 0
+            i64.load offset=3163200 align=1
             i64.sub
             i64.const 4092
             i64.gt_u
             (@metadata.code.branch_hint "\00")
             if (result i32) ;; label = @5
-              local.get 13
+              local.get 11
               i32.wrap_i64
               i32.const 8
               i32.shr_u
               i32.const 16368
               i32.and
-              local.set 14
-              local.get 13
-              local.get 14
+              local.set 12
+              local.get 11
+              local.get 12
               i64.load offset=2147072 align=1
               i64.sub
               i64.const 4092
               i64.gt_u
               (@metadata.code.branch_hint "\00")
               if (result i32) ;; label = @6
-                local.get 13
+                local.get 11
                 i32.const 4
                 call 0
-                local.set 15
-                local.get 15
+                local.set 13
+                local.get 13
                 i32.const -1
                 i32.eq
                 (@metadata.code.branch_hint "\00")
@@ -179,61 +191,66 @@
                   local.set 7
                   br 6 (;@1;)
                 end
-                local.get 15
-              else
-                local.get 14
-                i64.load offset=2147072 align=1
-                local.set 8
-                local.get 14
-                i32.load offset=2147080 align=1
-                local.tee 9
                 local.get 13
+              else
+                i32.const 0
+                local.get 12
+                i64.load offset=2147072 align=1
+                i64.store offset=3163200 align=1
+                i32.const 0
+                local.get 12
+                i32.load offset=2147080 align=1
+                i32.store offset=3163208 align=1
+                local.get 12
+                i32.load offset=2147080 align=1
+                local.get 11
                 i32.wrap_i64
                 i32.add
               end
             else
-              local.get 13
+              i32.const 0
+              i32.load offset=3163208 align=1
+              local.get 11
               i32.wrap_i64
-              local.get 9
               i32.add
             end
             i32.load offset=268435456 align=1
-            local.set 14
-            local.get 10
+            local.set 12
+            local.get 8
             i32.wrap_i64
-            local.set 15
-            local.get 15
-            local.get 14
+            local.set 13
+            local.get 13
+            local.get 12
             i32.add
-            local.set 16
-            local.get 16
+            local.set 14
+            local.get 14
             i64.extend_i32_u
             local.set 4
-            local.get 14
+            local.get 12
             i64.extend_i32_u
             local.set 5
-            local.get 16
+            local.get 14
             i64.extend_i32_u
-            local.set 10
-            local.get 11
-            local.set 13
+            local.set 8
+            local.get 9
+            local.set 11
             local.get 4
             i32.wrap_i64
             local.get 5
             i32.wrap_i64
             i32.lt_u
-            local.set 16
-            local.get 13
+            local.set 14
+            local.get 11
             i64.const 1
             i64.sub
-            local.set 17
-            local.get 17
+            local.set 15
+            local.get 15
             local.set 4
-            local.get 16
+            local.get 14
             i64.extend_i32_u
             local.set 5
-            local.get 17
-            local.set 11
+            local.get 15
+            local.set 9
             local.get 4
             i64.eqz
             i32.eqz
@@ -254,10 +271,10 @@
             i64.add
             i64.store offset=1048704 align=1
             i32.const 0
-            local.get 10
+            local.get 8
             i64.store offset=1048576 align=1
             i32.const 0
-            local.get 11
+            local.get 9
             i64.store offset=1048584 align=1
             i32.const 0
             local.get 3
@@ -273,11 +290,11 @@
             i32.const 1
             i32.add
             call 2
-            local.set 16
-            local.get 16
+            local.set 14
+            local.get 14
             (@metadata.code.branch_hint "\00")
             if ;; label = @5
-              local.get 16
+              local.get 14
               return
             end
             i32.const 0
@@ -300,10 +317,10 @@
     local.get 2
     i32.store offset=3145728 align=1
     i32.const 0
-    local.get 10
+    local.get 8
     i64.store offset=1048576 align=1
     i32.const 0
-    local.get 11
+    local.get 9
     i64.store offset=1048584 align=1
     i32.const 0
     local.get 3
@@ -329,19 +346,19 @@
     i32.and
     i32.const 16
     i32.mul
-    local.set 16
-    local.get 16
-    i64.load offset=3145792 align=1
+    local.set 14
+    local.get 14
+    i64.load offset=3178568 align=1
     local.get 6
     i32.const 0
     i64.load offset=3145752 align=1
     i64.xor
     i64.eq
     if ;; label = @1
-      local.get 16
-      i32.load offset=3145804 align=1
-      local.get 16
-      i32.load offset=3145800 align=1
+      local.get 14
+      i32.load offset=3178580 align=1
+      local.get 14
+      i32.load offset=3178576 align=1
       return_call_indirect (type 0)
     end
     i32.const 0
