@@ -116,15 +116,26 @@ impl Translator<'_> {
     /// From a linear address on the stack (i64) to where it is: what to add [`ram`](Self::ram) to.
     /// `near` is what the address was made with.
     pub fn translate(&mut self, near: Near, bytes: u32, access: Access) {
+        self.translate_or(near, bytes, access, Self::leave_here);
+    }
+
+    /// The same; what `otherwise` writes goes elsewhere if the access is more than memory.
+    pub fn translate_or(
+        &mut self,
+        near: Near,
+        bytes: u32,
+        access: Access,
+        otherwise: impl FnOnce(&mut Self),
+    ) {
         let linear = self.code.keep(ValType::I64);
         match self.nearby.last(near, access) {
-            None => self.look_up(&linear, None, bytes, access),
+            None => self.look_up(&linear, None, bytes, access, otherwise),
             Some(last) => {
                 self.get(&linear);
                 self.code.op().local_get(last.page).i64_sub();
                 self.code.op().i64_const(4096 - i64::from(bytes)).i64_gt_u();
                 self.code.if_value(Hint::Unlikely, ValType::I32);
-                self.look_up(&linear, Some(last), bytes, access);
+                self.look_up(&linear, Some(last), bytes, access, otherwise);
                 self.code.else_();
                 self.get(&linear);
                 self.code.op().i32_wrap_i64().local_get(last.addend).i32_add();
@@ -135,7 +146,14 @@ impl Translator<'_> {
     }
 
     /// Pushes where a linear address is, by the TLB. What it says of the page is kept in `last`.
-    fn look_up(&mut self, linear: &Temp, last: Option<Last>, bytes: u32, access: Access) {
+    fn look_up(
+        &mut self,
+        linear: &Temp,
+        last: Option<Last>,
+        bytes: u32,
+        access: Access,
+        otherwise: impl FnOnce(&mut Self),
+    ) {
         let user = self.region.mode.is_user();
         let array = self.addresses.tlb + layout::tlb_array(user, access) as u32;
         let entry = self.code.temp(ValType::I32);
@@ -158,7 +176,7 @@ impl Translator<'_> {
             self.get(&host);
             self.code.op().i32_const(-1).i32_eq();
             self.if_(Hint::Unlikely);
-            self.leave_here();
+            otherwise(self);
             self.code.end();
             self.get(&host);
             self.code.free(host);

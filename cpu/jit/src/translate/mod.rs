@@ -20,6 +20,7 @@ mod nearby;
 mod region;
 mod registers;
 mod sse;
+mod strings;
 #[cfg(test)]
 mod tests;
 mod x87;
@@ -142,7 +143,8 @@ pub fn translate(
 type Group = fn(&mut Translator<'_>, &Insn) -> bool;
 
 /// The commonest first. How control leaves a block is not theirs: see [`control`].
-const GROUPS: [Group; 4] = [moves::translate, integer::translate, sse::translate, x87::translate];
+const GROUPS: [Group; 5] =
+    [moves::translate, integer::translate, strings::translate, sse::translate, x87::translate];
 
 /// A function while it is being written.
 pub struct Translator<'a> {

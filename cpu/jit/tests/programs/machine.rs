@@ -125,8 +125,9 @@ pub fn assemble(
     a.assemble(CODE).unwrap()
 }
 
-/// Runs a program on both backends.
-pub fn both(bits: Bits, program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) {
+/// Runs a program on both backends. Returns how many of its instructions generated code left to the
+/// interpreter.
+pub fn both(bits: Bits, program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) -> u64 {
     let code = assemble(bits, program);
     let mut expected = Machine::new(bits, &code);
     let by_interpreter = expected.run(&mut Interpreter::new());
@@ -139,4 +140,5 @@ pub fn both(bits: Bits, program: impl FnOnce(&mut CodeAssembler) -> Result<(), I
     assert!(machine.data() == expected.data(), "memory differs");
     let stats = jit.stats();
     assert!(stats.translated > by_jit.retired / 2, "most of it is translated: {stats:?}");
+    stats.assisted
 }
