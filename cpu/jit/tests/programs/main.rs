@@ -2,6 +2,7 @@
 //! same number of instructions.
 #![cfg(feature = "wasmtime")]
 
+mod bits;
 mod integers;
 mod machine;
 mod numbers;
