@@ -1,8 +1,8 @@
 //! String instructions.
 //!
-//! MOVS and STOS repeated go by pieces that lie in one page of each operand. The registers are right
-//! after each piece, so that the interpreter can go on with any next one: it does where a piece is more
-//! than memory, and where elements cannot be moved at once.
+//! What is repeated goes by pieces that lie in one page of each operand. The registers are right after
+//! each piece, so that the interpreter can go on with any next one: it does where a piece is more than
+//! memory, where strings go down, and where elements cannot be moved at once.
 
 use aero_cpu::bits::rflags;
 use aero_cpu::{Access, layout};
@@ -65,6 +65,16 @@ impl Shape {
         let size = Size::of_bytes(instr.memory_size().size())?;
         Some(Self { kind, size, address, segment: instr.memory_segment() })
     }
+
+    /// Whether RSI points to an operand.
+    fn reads_source(self) -> bool {
+        !matches!(self.kind, Kind::Stos | Kind::Scas)
+    }
+
+    /// Whether it sets flags, and ends by them if it is repeated.
+    fn compares(self) -> bool {
+        matches!(self.kind, Kind::Scas | Kind::Cmps)
+    }
 }
 
 pub(super) fn translate(t: &mut Translator<'_>, insn: &Insn) -> bool {
@@ -74,7 +84,7 @@ pub(super) fn translate(t: &mut Translator<'_>, insn: &Insn) -> bool {
         return true;
     }
     let is_flat = !matches!(shape.segment, Register::FS | Register::GS);
-    if !matches!(shape.kind, Kind::Movs | Kind::Stos) || shape.kind == Kind::Movs && !is_flat {
+    if shape.kind == Kind::Lods || shape.reads_source() && !is_flat {
         return false;
     }
     t.repeated(shape, insn);
@@ -136,7 +146,7 @@ impl Translator<'_> {
         }
         self.push_down();
         let down = self.code.keep(ValType::I32);
-        if !matches!(kind, Kind::Stos | Kind::Scas) {
+        if shape.reads_source() {
             self.step(shape, RSI, &down);
         }
         if kind != Kind::Lods {
@@ -169,6 +179,10 @@ impl Translator<'_> {
 
     fn repeated(&mut self, shape: Shape, insn: &Insn) {
         self.end_x87();
+        if shape.compares() {
+            // As they are after any piece, and when the interpreter has been at work.
+            self.make_explicit();
+        }
         let done = self.code.block();
         let slow = self.code.block();
         self.push_reg(RCX, shape.address);
@@ -185,7 +199,12 @@ impl Translator<'_> {
         self.push_reg(RCX, Size::Dword);
         self.code.op().i32_const(shape.size.bytes() as i32).i32_mul().local_set(left.index);
         let next = self.code.looped();
-        self.piece(shape, &left, slow);
+        let ended = self.piece(shape, &left, insn.op.flags.contains(OpFlags::REP), slow);
+        if let Some(ended) = ended {
+            self.get(&ended);
+            self.code.free(ended);
+            self.code.br_if(Hint::None, done);
+        }
         self.get(&left);
         self.code.op().i32_eqz();
         self.code.br_if(Hint::None, done);
@@ -199,10 +218,12 @@ impl Translator<'_> {
         self.code.end();
     }
 
-    /// As much of a repeated instruction as lies in one page of each operand, of `rest` bytes.
-    fn piece(&mut self, shape: Shape, rest: &Temp, slow: Label) {
-        let Shape { kind, size, .. } = shape;
-        let from = (kind == Kind::Movs).then(|| {
+    /// As much of a repeated instruction as lies in one page of each operand, of `rest` bytes. If it
+    /// compares, it goes on while the elements are `equal` or not, and what is returned says whether
+    /// that has ended it.
+    fn piece(&mut self, shape: Shape, rest: &Temp, equal: bool, slow: Label) -> Option<Temp> {
+        let size = shape.size;
+        let from = shape.reads_source().then(|| {
             self.push_index(shape, RSI);
             self.code.keep(ValType::I64)
         });
@@ -238,17 +259,26 @@ impl Translator<'_> {
         });
         self.get(&to);
         self.code.free(to);
-        self.translate_or(Near::Register(RDI), 1, Access::Write, |t| t.code.br(slow));
-        let destination = self.code.keep(ValType::I32);
+        let access = if shape.compares() { Access::Read } else { Access::Write };
+        self.translate_or(Near::Register(RDI), 1, access, |t| t.code.br(slow));
+        let other = self.code.keep(ValType::I32);
+        let ended = match (&source, shape.compares()) {
+            (_, true) => Some(self.compare_many(size, source.as_ref(), &other, &bytes, equal)),
+            (Some(source), false) => {
+                self.copy(source, &other, &bytes, slow);
+                None
+            }
+            (None, false) => {
+                self.fill(size, &other, &bytes);
+                None
+            }
+        };
         if let Some(source) = source {
-            self.copy(&source, &destination, &bytes, slow);
             self.advance(shape, RSI, &bytes);
             self.code.free(source);
-        } else {
-            self.fill(size, &destination, &bytes);
         }
         self.advance(shape, RDI, &bytes);
-        self.code.free(destination);
+        self.code.free(other);
         self.push_reg(RCX, shape.address);
         self.get(&bytes);
         self.code.op().i32_const(size.bytes().trailing_zeros() as i32).i32_shr_u();
@@ -257,6 +287,58 @@ impl Translator<'_> {
         self.set_reg(RCX, shape.address);
         self.code.op().local_get(all).local_get(b).i32_sub().local_set(all);
         self.code.free(bytes);
+        ended
+    }
+
+    /// Compares elements, or RAX with elements, up to `bytes` or the first that is not `equal` as asked,
+    /// and sets `bytes` to how far it came. Returns whether there was such a one.
+    fn compare_many(
+        &mut self,
+        size: Size,
+        source: Option<&Temp>,
+        other: &Temp,
+        bytes: &Temp,
+        equal: bool,
+    ) -> Temp {
+        let at = self.code.temp(ValType::I32);
+        let (a, b) =
+            (self.code.temp(Self::value_type(size)), self.code.temp(Self::value_type(size)));
+        let ended = self.code.temp(ValType::I32);
+        self.code.op().i32_const(0).local_set(at.index);
+        if source.is_none() {
+            self.push_reg(RAX, size);
+            self.code.op().local_set(a.index);
+        }
+        let next = self.code.looped();
+        for (place, value) in source.map(|s| (s, &a)).into_iter().chain([(other, &b)]) {
+            self.get(place);
+            self.get(&at);
+            self.code.op().i32_add();
+            self.load(size);
+            self.code.op().local_set(value.index);
+        }
+        self.code.op().local_get(at.index).i32_const(size.bytes() as i32).i32_add();
+        self.code.op().local_set(at.index);
+        self.get(&a);
+        self.get(&b);
+        if equal {
+            self.pick(size, |op| op.i64_ne(), |op| op.i32_ne());
+        } else {
+            self.pick(size, |op| op.i64_eq(), |op| op.i32_eq());
+        }
+        self.code.op().local_tee(ended.index).i32_eqz();
+        self.get(&at);
+        self.get(bytes);
+        self.code.op().i32_lt_u().i32_and();
+        self.code.br_if(Hint::None, next);
+        self.code.end();
+        self.code.op().local_get(at.index).local_set(bytes.index);
+        self.record(FlagsKind::Cmp, size, &a, Some(&b));
+        self.make_explicit();
+        for temp in [at, a, b] {
+            self.code.free(temp);
+        }
+        ended
     }
 
     /// From an i32 on the stack to a value of this size, no less than 32 bits.

@@ -173,6 +173,48 @@ fn ebx_as_imm(pattern: u32) -> i32 {
 }
 
 #[test]
+fn comparisons_end_at_the_first_element_that_is_not_as_asked() {
+    for bits in BOTH {
+        for &size in sizes(bits) {
+            for opcode in [CMPS, SCAS] {
+                for prefix in [REP, REPNE] {
+                    let assisted = both(bits, |a| {
+                        scatter(a)?;
+                        // Zeros but for some elements, from the end of a page on.
+                        a.mov(eax, DATA)?;
+                        times(a, 260, |a| {
+                            a.lea(esi, dword_ptr(ebx * 8 + DATA + 0xf00))?;
+                            a.lea(edi, dword_ptr(ebx * 8 + DATA + 0x1_0e00))?;
+                            if prefix == REP {
+                                a.add(esi, 0x2_0000)?;
+                            }
+                            a.mov(byte_ptr(edi + ebx), bl)?;
+                            a.movzx(eax, byte_ptr(edi + ebx * 2))?;
+                            a.mov(ecx, ebx)?;
+                            a.and(ecx, -2)?;
+                            // What is left of the flags if there is nothing to compare.
+                            a.cmp(ebx, 2)?;
+                            string(a, &[prefix], opcode, size)?;
+                            a.setle(byte_ptr(ebx * 4 + DATA + 0x3_0000))?;
+                            a.setbe(byte_ptr(ebx * 4 + DATA + 0x3_0001))?;
+                            a.setp(byte_ptr(ebx * 4 + DATA + 0x3_0002))?;
+                            a.setne(byte_ptr(ebx * 4 + DATA + 0x3_0003))?;
+                            a.rol(ebp, 3)?;
+                            a.add(ebp, esi)?;
+                            a.rol(ebp, 3)?;
+                            a.add(ebp, edi)?;
+                            a.rol(ebp, 3)?;
+                            a.add(ebp, ecx)
+                        })
+                    });
+                    assert!(assisted < 10, "{bits:?} {size}: {assisted}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn addresses_of_32_bits_clear_upper_halves_only_if_there_is_an_element() {
     both(Bits::Long, |a| {
         scatter(a)?;
