@@ -50,3 +50,4 @@ pub use lower::lower;
 pub use op::{Address, Fault, HIGH_BYTE, Handler, NO_REGISTER, Op, OpFlags, Outcome};
 pub use operands::{Int, Operands};
 pub use run::{Indifferent, Interpreter, Observer, execute_op};
+pub use string::MOST_ELEMENTS;

@@ -46,8 +46,12 @@ pub(crate) fn lower(instr: &Instruction, op: &mut Op) -> Option<Handler> {
         M::Outsb | M::Outsw | M::Outsd => by_size!(size, repeated, Outs),
         _ => return None,
     };
-    // A repeated instruction may stop in the middle.
-    op.flags |= OpFlags::END;
+    // A repeated instruction may stop in the middle, and a port may lead to anything.
+    let has_port =
+        matches!(instr.mnemonic(), M::Insb | M::Insw | M::Insd | M::Outsb | M::Outsw | M::Outsd);
+    if has_port || op.flags.intersects(OpFlags::REP | OpFlags::REPNE) {
+        op.flags |= OpFlags::END;
+    }
     Some(handler)
 }
 
@@ -66,12 +70,13 @@ trait StringOp {
     }
 }
 
-/// Elements after which a repeated instruction counts as interrupted, and as one retired instruction:
-/// a count is up to 2⁶⁴, and those who wait for the end of this instruction cannot wait for that.
-const MOST_ELEMENTS: u64 = 1 << 20;
-/// What an access to a device counts as, since it takes about so many times longer. What is in the TLB
-/// must not count: where an instruction stops would depend on it.
-const DEVICE_ACCESS: u64 = 256;
+/// Where a multiple of so many elements is left, a repeated instruction counts as interrupted, and as one
+/// retired instruction: a count is up to 2⁶⁴, and those who wait for the end of this instruction cannot
+/// wait for that. Who goes on with an instruction that another has begun stops at the same places.
+pub const MOST_ELEMENTS: u64 = 1 << 20;
+/// The same for one that has reached a device, which takes so much longer. What is in the TLB must not
+/// count: where an instruction stops would depend on it.
+const MOST_BESIDE_DEVICES: u64 = 1 << 12;
 
 fn repeated<S: StringOp, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     if !op.flags.intersects(OpFlags::REP | OpFlags::REPNE) {
@@ -80,26 +85,29 @@ fn repeated<S: StringOp, T: Int>(exec: &mut Exec<'_>, op: &Op) -> Outcome {
     // Without the other prefix's meaning for ZF, REPNE repeats as REP does.
     let while_zero = op.flags.contains(OpFlags::REP);
     let mask = address_mask(op.address);
-    let mut left = MOST_ELEMENTS;
+    let accesses = exec.device_accesses;
+    let mut most = MOST_ELEMENTS;
     loop {
         let count = exec.cpu.regs[RCX] & mask;
         if count == 0 {
             break;
         }
         let stepping = needs_steps(exec);
-        let mut done = if stepping { 0 } else { S::run::<T>(exec, op, count.min(left)) };
+        let until_stop = (count - 1) % most + 1;
+        let mut done = if stepping { 0 } else { S::run::<T>(exec, op, until_stop) };
         if done == 0 {
-            let before = exec.device_accesses;
             S::single::<T>(exec, op)?;
             done = 1;
-            left = left.saturating_sub((exec.device_accesses - before) * DEVICE_ACCESS);
+            if exec.device_accesses != accesses {
+                most = MOST_BESIDE_DEVICES;
+            }
         }
-        left = left.saturating_sub(done);
-        set_index(exec, RCX, mask, count - done);
-        if count == done || S::COMPARES && exec.cpu.flags.zf() != while_zero {
+        let left = count - done;
+        set_index(exec, RCX, mask, left);
+        if left == 0 || S::COMPARES && exec.cpu.flags.zf() != while_zero {
             break;
         }
-        if stepping || left == 0 || interrupted(exec) {
+        if stepping || left.is_multiple_of(most) || interrupted(exec) {
             exec.repeat_later();
             break;
         }

@@ -442,7 +442,7 @@ impl Finder<'_> {
 
 fn flow(insn: &Insn) -> Flow {
     let instr = &insn.instr;
-    if !insn.op.flags.contains(OpFlags::END) {
+    if !insn.op.flags.contains(OpFlags::END) || repeats_in_memory(instr) {
         return Flow::On;
     }
     // Offsets count as 64 bits where code does; a target out of reach is nobody's.
@@ -471,6 +471,14 @@ fn flow(insn: &Insn) -> Flow {
         }
         _ => Flow::End,
     }
+}
+
+/// Whether it is a repeated instruction that most often goes to its end: without ports.
+fn repeats_in_memory(instr: &Instruction) -> bool {
+    use Mnemonic as M;
+    let has_port =
+        matches!(instr.mnemonic(), M::Insb | M::Insw | M::Insd | M::Outsb | M::Outsw | M::Outsd);
+    instr.is_string_instruction() && !has_port
 }
 
 /// An instruction that was decoded at 0, as it is at `off`.

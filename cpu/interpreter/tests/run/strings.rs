@@ -253,12 +253,12 @@ fn a_copy_downwards_may_begin_with_an_element_that_crosses_a_page() {
 }
 
 #[test]
-fn a_repeated_instruction_lets_the_run_loop_in_after_a_million_elements() {
+fn a_repeated_instruction_lets_the_run_loop_in_where_a_multiple_of_a_million_elements_is_left() {
     let mut m = Machine::flat().with_bytes(&[0xf3, 0xac, 0xf4]); // REP LODSB, HLT
     m.cpu.regs[1] = (1 << 20) + 5;
     m.cpu.regs[6] = 0x20_0000;
     assert_eq!(m.run_for(1).retired, 1);
-    assert_eq!((m.reg(1), m.reg(6), m.cpu.rip), (5, 0x30_0000, CODE));
+    assert_eq!((m.reg(1), m.reg(6), m.cpu.rip), (1 << 20, 0x20_0005, CODE));
     assert_eq!(m.run_for(1).retired, 1);
     assert_eq!((m.reg(1), m.cpu.rip), (0, CODE + 2));
 }
@@ -266,13 +266,12 @@ fn a_repeated_instruction_lets_the_run_loop_in_after_a_million_elements() {
 #[test]
 fn a_repeated_instruction_lets_the_run_loop_in_after_some_accesses_to_devices() {
     // REP OUTSB and REP LODSB of what is not there, HLT.
-    const MOST: u64 = (1 << 20) / 257 + 1;
     for (opcode, source) in [(0x6e, 0x20_0000), (0xac, 0x8000_0000)] {
         let mut m = Machine::flat().with_bytes(&[0xf3, opcode, 0xf4]);
-        m.cpu.regs[1] = MOST + 5;
+        m.cpu.regs[1] = 4096 + 5;
         m.cpu.regs[6] = source;
         assert_eq!(m.run_for(1).retired, 1);
-        assert_eq!((m.reg(1), m.reg(6), m.cpu.rip), (5, source + MOST, CODE));
+        assert_eq!((m.reg(1), m.reg(6), m.cpu.rip), (4096, source + 5, CODE));
         assert_eq!(m.run_for(1).retired, 1);
         assert_eq!((m.reg(1), m.cpu.rip), (0, CODE + 2));
     }

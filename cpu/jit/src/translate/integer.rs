@@ -1,5 +1,6 @@
-//! Integer arithmetic, logic, shifts, multiplication and division, bits.
+//! Integer arithmetic, logic, shifts, multiplication and division.
 
+use aero_cpu::Access;
 use iced_x86::{Mnemonic, OpKind, Register};
 use wasm_encoder::ValType;
 
@@ -8,9 +9,11 @@ use crate::code::{Hint, Temp};
 use crate::region::Insn;
 
 const RAX: usize = 0;
+const RCX: usize = 1;
 const RDX: usize = 2;
+const RBX: usize = 3;
 /// The carries out of and into the top bit, in the second word of explicit flags.
-const CARRIES: i64 = (3_u64 << 62) as i64;
+pub(super) const CARRIES: i64 = (3_u64 << 62) as i64;
 
 pub(super) fn translate(t: &mut Translator<'_>, insn: &Insn) -> bool {
     use Mnemonic as M;
@@ -40,25 +43,10 @@ pub(super) fn translate(t: &mut Translator<'_>, insn: &Insn) -> bool {
         M::Imul => t.signed_multiply(insn),
         M::Div => t.divide(insn, false),
         M::Idiv => t.divide(insn, true),
-        M::Bt => t.bit_test(insn, None),
-        M::Bts => t.bit_test(insn, Some(BitChange::Set)),
-        M::Btr => t.bit_test(insn, Some(BitChange::Reset)),
-        M::Btc => t.bit_test(insn, Some(BitChange::Complement)),
-        M::Bsf => t.bit_scan(insn, true),
-        M::Bsr => t.bit_scan(insn, false),
-        M::Popcnt => t.popcnt(insn),
-        M::Clc => t.set_carry(|t| {
-            t.code.op().i32_const(0);
-        }),
-        M::Stc => t.set_carry(|t| {
-            t.code.op().i32_const(1);
-        }),
-        M::Cmc => t.set_carry(|t| {
-            t.push_carry();
-            t.code.op().i32_eqz();
-        }),
         M::Xadd => t.xadd(insn),
         M::Cmpxchg => t.cmpxchg(insn),
+        M::Cmpxchg8b => t.cmpxchg_pair(insn, Size::Dword),
+        M::Cmpxchg16b => t.cmpxchg_pair(insn, Size::Qword),
         _ => false,
     }
 }
@@ -87,13 +75,6 @@ enum Shift {
     Shl,
     Shr,
     Sar,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum BitChange {
-    Set,
-    Reset,
-    Complement,
 }
 
 impl Translator<'_> {
@@ -547,7 +528,7 @@ impl Translator<'_> {
 
     fn double_shift(&mut self, insn: &Insn, left: bool) -> bool {
         let Some(size) = self.operand_size(&insn.instr, 0) else { return false };
-        if size != Size::Dword {
+        if size == Size::Word {
             return false;
         }
         let count = match self.count(insn, 2, size) {
@@ -563,52 +544,46 @@ impl Translator<'_> {
         };
         self.make_explicit();
         self.modify(insn, size, |t, a| {
-            // Both in 64 bits: the bits that come in, and the operand.
-            let b = insn.instr.op1_register();
-            if left {
-                t.get(a);
-                t.code.op().i64_extend_i32_u().i64_const(32).i64_shl();
-                t.push_register(b);
-                t.code.op().i64_extend_i32_u().i64_or();
-            } else {
-                t.push_register(b);
-                t.code.op().i64_extend_i32_u().i64_const(32).i64_shl();
-                t.get(a);
-                t.code.op().i64_extend_i32_u().i64_or();
-            }
-            let pair = t.code.keep(ValType::I64);
-            t.get(&pair);
+            let shift = |t: &mut Self, left: bool| if left { t.shl(size) } else { t.shr_u(size) };
+            t.get(a);
             t.get(&count);
-            t.code.op().i64_extend_i32_u();
-            if left {
-                t.code.op().i64_shl().i64_const(32).i64_shr_u().i32_wrap_i64();
-            } else {
-                t.code.op().i64_shr_u().i32_wrap_i64();
-            }
+            shift(t, left);
+            // What comes in, by one and then the rest: all of it goes where the count is 0.
+            t.push_register(insn.instr.op1_register());
+            t.constant(size, 1);
+            shift(t, !left);
+            t.constant(size, (size.bits() - 1).into());
+            t.get(&count);
+            t.sub(size);
+            shift(t, !left);
+            t.or(size);
             let r = t.keep(size);
             // The last bit that went out.
-            t.get(&pair);
+            t.get(a);
             if left {
-                t.code.op().i64_const(64);
+                t.constant(size, size.bits().into());
                 t.get(&count);
-                t.code.op().i64_extend_i32_u().i64_sub();
             } else {
                 t.get(&count);
-                t.code.op().i32_const(1).i32_sub().i64_extend_i32_u();
+                t.constant(size, 1);
             }
-            t.code.op().i64_shr_u().i32_wrap_i64().i32_const(1).i32_and();
-            let carry = t.code.keep(ValType::I32);
+            t.sub(size);
+            t.shr_u(size);
+            let carry = t.keep(size);
+            let out = t.code.temp(ValType::I32);
+            t.push_bit(size, &carry, 0);
+            t.code.op().local_set(out.index);
             t.push_top_bit(size, &r);
             if left {
-                t.get(&carry);
+                t.get(&out);
             } else {
-                t.push_bit(size, &r, 30);
+                t.push_bit(size, &r, size.bits() - 2);
             }
             t.code.op().i32_xor();
             let overflow = t.code.keep(ValType::I32);
-            t.record_if(size, &count, Some(&r), &carry, &overflow);
-            t.code.free(pair);
+            t.record_if(size, &count, Some(&r), &out, &overflow);
             t.code.free(carry);
+            t.code.free(out);
             t.code.free(overflow);
             r
         });
@@ -815,139 +790,6 @@ impl Translator<'_> {
         self.code.end();
     }
 
-    /// Sets CF to what is pushed (i32); the other flags stay.
-    fn set_carry(&mut self, push: impl FnOnce(&mut Self)) -> bool {
-        self.make_explicit();
-        push(self);
-        let y = self.flags_y;
-        // Both carries flip if CF does.
-        self.code.op().i64_extend_i32_u().local_get(y).i64_const(63).i64_shr_u().i64_xor();
-        self.code.op().i64_const(CARRIES).i64_mul().local_get(y).i64_xor().local_set(y);
-        true
-    }
-
-    fn bit_test(&mut self, insn: &Insn, change: Option<BitChange>) -> bool {
-        let instr = &insn.instr;
-        let Some(size) = self.operand_size(instr, 0) else { return false };
-        if instr.op0_kind() == OpKind::Memory && instr.op1_kind() == OpKind::Register {
-            // The bit may lie outside the operand.
-            return false;
-        }
-        self.make_explicit();
-        let mask = u64::from(size.bits() - 1);
-        let tested = |t: &mut Self, a: &Temp| -> Temp {
-            t.push_operand(instr, 1, size);
-            t.constant(size, mask);
-            t.and(size);
-            let bit = t.keep(size);
-            t.set_carry(|t| {
-                t.get(a);
-                t.get(&bit);
-                t.shr_u(size);
-                if size.is_wide() {
-                    t.code.op().i32_wrap_i64();
-                }
-                t.code.op().i32_const(1).i32_and();
-            });
-            bit
-        };
-        let Some(change) = change else {
-            self.push_operand(instr, 0, size);
-            let a = self.keep(size);
-            let bit = tested(self, &a);
-            self.code.free(a);
-            self.code.free(bit);
-            return true;
-        };
-        self.modify(insn, size, |t, a| {
-            let bit = tested(t, a);
-            t.get(a);
-            t.constant(size, 1);
-            t.get(&bit);
-            t.shl(size);
-            match change {
-                BitChange::Set => t.or(size),
-                BitChange::Complement => t.xor(size),
-                BitChange::Reset => {
-                    t.constant(size, u64::MAX);
-                    t.xor(size);
-                    t.and(size);
-                }
-            }
-            t.clip(size);
-            t.code.free(bit);
-            t.keep(size)
-        });
-        true
-    }
-
-    /// Sets ZF to what is pushed (i32); the other flags stay.
-    fn set_zero(&mut self, push: impl FnOnce(&mut Self)) {
-        self.make_explicit();
-        let (x, y) = (self.flags_x, self.flags_y);
-        // The result gets a low byte of even parity and a clear sign: what PF and SF were goes to the
-        // second word.
-        self.code.op().local_get(y).i64_const(CARRIES | 8).i64_and();
-        self.code.op().local_get(x).i64_const(63).i64_shr_u().local_get(y).i64_xor();
-        self.code.op().i64_const(1).i64_and().i64_or();
-        self.code.op().local_get(y).i64_const(8).i64_shr_u().local_get(x).i64_xor();
-        self.code.op().i64_const(0xff).i64_and().i64_popcnt().i64_const(1).i64_and();
-        self.code.op().i64_const(8).i64_shl().i64_or().local_set(y);
-        self.code.op().i64_const(0).i64_const(0x100);
-        push(self);
-        self.code.op().select().local_set(x);
-    }
-
-    fn bit_scan(&mut self, insn: &Insn, forward: bool) -> bool {
-        let instr = &insn.instr;
-        let Some(size) = self.operand_size(instr, 0) else { return false };
-        if size == Size::Word {
-            return false;
-        }
-        self.push_operand(instr, 1, size);
-        let a = self.keep(size);
-        self.set_zero(|t| {
-            t.get(&a);
-            t.pick(size, |op| op.i64_eqz(), |op| op.i32_eqz());
-        });
-        // With nothing to find the register keeps what it has, all of it.
-        self.get(&a);
-        self.pick(size, |op| op.i64_eqz(), |op| op.i32_eqz());
-        self.code.op().i32_eqz();
-        self.if_(Hint::None);
-        if forward {
-            self.get(&a);
-            self.pick(size, |op| op.i64_ctz(), |op| op.i32_ctz());
-        } else {
-            self.constant(size, (size.bits() - 1).into());
-            self.get(&a);
-            self.pick(size, |op| op.i64_clz(), |op| op.i32_clz());
-            self.sub(size);
-        }
-        self.set_register(instr.op0_register());
-        self.code.end();
-        self.code.free(a);
-        true
-    }
-
-    fn popcnt(&mut self, insn: &Insn) -> bool {
-        let instr = &insn.instr;
-        let Some(size) = self.operand_size(instr, 0) else { return false };
-        self.push_operand(instr, 1, size);
-        self.pick(size, |op| op.i64_popcnt(), |op| op.i32_popcnt());
-        let r = self.keep(size);
-        let (x, y) = (self.flags_x, self.flags_y);
-        self.code.op().i64_const(0).i64_const(0x100);
-        self.get(&r);
-        self.pick(size, |op| op.i64_eqz(), |op| op.i32_eqz());
-        self.code.op().select().local_set(x).i64_const(0x100).local_set(y);
-        self.set_flags(FlagsKind::Explicit, Size::Qword);
-        self.get(&r);
-        self.set_register(instr.op0_register());
-        self.code.free(r);
-        true
-    }
-
     fn xadd(&mut self, insn: &Insn) -> bool {
         let instr = &insn.instr;
         let Some(size) = self.operand_size(instr, 0) else { return false };
@@ -996,6 +838,63 @@ impl Translator<'_> {
         self.set_reg(RAX, size);
         self.code.end();
         for temp in [place, old, expected] {
+            self.code.free(temp);
+        }
+        true
+    }
+
+    /// CMPXCHG8B and CMPXCHG16B: halves of this size.
+    fn cmpxchg_pair(&mut self, insn: &Insn, half: Size) -> bool {
+        let instr = &insn.instr;
+        let bytes = 2 * half.bytes();
+        self.make_explicit();
+        self.push_linear(instr, Access::Write);
+        let linear = self.code.keep(ValType::I64);
+        if half.is_wide() {
+            // #GP unless it is aligned.
+            self.get(&linear);
+            self.code.op().i32_wrap_i64().i32_const(15).i32_and();
+            self.if_(Hint::Unlikely);
+            self.leave_here();
+            self.code.end();
+        }
+        self.get(&linear);
+        self.code.free(linear);
+        self.translate(bytes, Access::Write);
+        let low = self.code.keep(ValType::I32);
+        self.get(&low);
+        self.code.op().i32_const(half.bytes() as i32).i32_add();
+        let high = self.code.keep(ValType::I32);
+        let halves = [(&low, RAX, RBX), (&high, RDX, RCX)].map(|(place, expected, new)| {
+            self.get(place);
+            self.load(half);
+            (place, self.keep(half), expected, new)
+        });
+        for (_, old, expected, _) in &halves {
+            self.get(old);
+            self.push_reg(*expected, half);
+            self.pick(half, |op| op.i64_eq(), |op| op.i32_eq());
+        }
+        self.code.op().i32_and();
+        let equal = self.code.keep(ValType::I32);
+        for (place, old, expected, new) in halves {
+            // What is there is written back if it is not what was expected.
+            self.get(place);
+            self.push_reg(new, half);
+            self.get(&old);
+            self.get(&equal);
+            self.code.op().select();
+            self.store(half);
+            self.get(&equal);
+            self.code.op().i32_eqz();
+            self.if_(Hint::None);
+            self.get(&old);
+            self.set_reg(expected, half);
+            self.code.end();
+            self.code.free(old);
+        }
+        self.set_zero(|t| t.get(&equal));
+        for temp in [low, high, equal] {
             self.code.free(temp);
         }
         true

@@ -120,15 +120,20 @@ impl Translator<'_> {
     /// An instruction in a region that is worth it looks first whether it is the page that it accessed
     /// last.
     pub fn translate(&mut self, bytes: u32, access: Access) {
+        self.translate_or(bytes, access, Self::leave_here);
+    }
+
+    /// The same; what `otherwise` writes goes elsewhere if the access is more than memory.
+    pub fn translate_or(&mut self, bytes: u32, access: Access, otherwise: impl FnOnce(&mut Self)) {
         let linear = self.code.keep(ValType::I64);
         match self.recent(access) {
-            None => self.look_up(&linear, bytes, access, None),
+            None => self.look_up(&linear, bytes, access, None, otherwise),
             Some((page, addend)) => {
                 self.get(&linear);
                 self.code.op().i32_const(0).i64_load(page).i64_sub();
                 self.code.op().i64_const(4096 - i64::from(bytes)).i64_gt_u();
                 self.code.if_value(Hint::Unlikely, ValType::I32);
-                self.look_up(&linear, bytes, access, Some((page, addend)));
+                self.look_up(&linear, bytes, access, Some((page, addend)), otherwise);
                 self.code.else_();
                 self.code.op().i32_const(0).i32_load(addend);
                 self.get(&linear);
@@ -159,6 +164,7 @@ impl Translator<'_> {
         bytes: u32,
         access: Access,
         recent: Option<(MemArg, MemArg)>,
+        otherwise: impl FnOnce(&mut Self),
     ) {
         let user = self.region.mode.is_user();
         let array = self.addresses.tlb + layout::tlb_array(user, access) as u32;
@@ -182,7 +188,7 @@ impl Translator<'_> {
             self.get(&host);
             self.code.op().i32_const(-1).i32_eq();
             self.if_(Hint::Unlikely);
-            self.leave_here();
+            otherwise(self);
             self.code.end();
             self.get(&host);
             self.code.free(host);

@@ -10,6 +10,7 @@
 //! executed by the interpreter, with a call. An instruction that cannot be completed here (a fault, a
 //! device) is left before it has changed anything, and the interpreter does all of it.
 
+mod bits;
 mod control;
 mod explicit;
 mod flags;
@@ -19,6 +20,7 @@ mod moves;
 mod region;
 mod registers;
 mod sse;
+mod strings;
 #[cfg(test)]
 mod tests;
 mod x87;
@@ -139,7 +141,14 @@ pub fn translate(
 type Group = fn(&mut Translator<'_>, &Insn) -> bool;
 
 /// The commonest first. How control leaves a block is not theirs: see [`control`].
-const GROUPS: [Group; 4] = [moves::translate, integer::translate, sse::translate, x87::translate];
+const GROUPS: [Group; 6] = [
+    moves::translate,
+    integer::translate,
+    bits::translate,
+    strings::translate,
+    sse::translate,
+    x87::translate,
+];
 
 /// A function while it is being written.
 pub struct Translator<'a> {

@@ -189,3 +189,11 @@ fn a_store_to_code_is_left_to_the_interpreter() {
         a.hlt()
     });
 }
+
+#[test]
+fn a_repeated_copy_goes_by_pages() {
+    check("copy", 64, |a| {
+        a.rep().movsq()?;
+        a.hlt()
+    });
+}

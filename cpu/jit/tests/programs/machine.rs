@@ -125,18 +125,24 @@ pub fn assemble(
     a.assemble(CODE).unwrap()
 }
 
-/// Runs a program on both backends.
-pub fn both(bits: Bits, program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) {
+/// Runs a program on both backends, on the JIT by either tier. Returns how many of its instructions
+/// generated code left to the interpreter at most.
+pub fn both(bits: Bits, program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) -> u64 {
     let code = assemble(bits, program);
     let mut expected = Machine::new(bits, &code);
     let by_interpreter = expected.run(&mut Interpreter::new());
     assert_eq!(by_interpreter.exit, CpuExit::Halted, "the program ends");
-    let mut machine = Machine::new(bits, &code);
-    let mut jit = machine.jit(Settings::eager());
-    let by_jit = machine.run(&mut jit);
-    assert_eq!(machine.state(), expected.state(), "{bits:?}");
-    assert_eq!(by_jit, by_interpreter, "{bits:?}");
-    assert!(machine.data() == expected.data(), "memory differs");
-    let stats = jit.stats();
-    assert!(stats.translated > by_jit.retired / 2, "most of it is translated: {stats:?}");
+    let assisted = [false, true].map(|optimized| {
+        let mut machine = Machine::new(bits, &code);
+        let mut jit = machine.jit(Settings { optimized, ..Settings::eager() });
+        let by_jit = machine.run(&mut jit);
+        let what = format!("{bits:?}, optimized: {optimized}");
+        assert_eq!(machine.state(), expected.state(), "{what}");
+        assert_eq!(by_jit, by_interpreter, "{what}");
+        assert!(machine.data() == expected.data(), "memory differs: {what}");
+        let stats = jit.stats();
+        assert!(stats.translated > by_jit.retired / 2, "most of it is translated: {stats:?}");
+        stats.assisted
+    });
+    assisted.into_iter().max().unwrap_or(0)
 }

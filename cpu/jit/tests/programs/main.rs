@@ -2,9 +2,11 @@
 //! same number of instructions.
 #![cfg(feature = "wasmtime")]
 
+mod bits;
 mod integers;
 mod machine;
 mod numbers;
+mod strings;
 
 use iced_x86::code_asm::*;
 use machine::{Bits, both};
