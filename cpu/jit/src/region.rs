@@ -13,6 +13,7 @@ use aero_interpreter::{Op, OpFlags, decode};
 use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind};
 
 use crate::mode::Mode;
+use crate::rewrites::Numbers;
 
 /// The longest encoding, in bytes.
 const MAX_INSTRUCTION: usize = 15;
@@ -24,8 +25,6 @@ pub struct CodePlace {
     pub delta: u64,
     /// Host offset of its first byte.
     pub host: u64,
-    /// Its version when it was read.
-    pub version: u32,
 }
 
 /// The bytes of a page.
@@ -40,6 +39,8 @@ pub struct Insn {
     pub op: Op,
     /// Offset from the entry's RIP.
     pub off: i32,
+    /// What of it is not as it was decoded, but as memory has it when it is executed.
+    pub numbers: Numbers,
 }
 
 impl Insn {
@@ -115,6 +116,13 @@ pub struct Bytes {
     pub bytes: Vec<u8>,
 }
 
+impl Bytes {
+    /// Whether they are in the page that this host offset is in.
+    pub fn is_in_page(&self, host: u64) -> bool {
+        self.host / PAGE_SIZE == host / PAGE_SIZE
+    }
+}
+
 impl Region {
     /// The host offset of what lies at an offset from the entry.
     pub fn host(&self, off: i32) -> Option<u64> {
@@ -142,6 +150,8 @@ pub trait CodeView {
     fn executed(&self, host: u64) -> bool;
     /// Whether generated code can be entered at this host offset.
     fn translated(&self, host: u64) -> bool;
+    /// Whether the byte at this host offset was rewritten again and again.
+    fn varies(&self, host: u64) -> bool;
 }
 
 /// How far a region may go.
@@ -282,7 +292,14 @@ impl Finder<'_> {
             decoded = decode(&bytes, bits, self.features);
         }
         let (instr, op) = decoded?;
-        Some(Insn { instr: moved(instr, off), op, off })
+        let numbers = match bytes[..in_page].get(..instr.len()) {
+            Some(encoding) => {
+                let host = place.host + at as u64;
+                Numbers::new(&instr, (host, encoding), bits, |host| self.view.varies(host))
+            }
+            None => Numbers::default(),
+        };
+        Some(Insn { instr: moved(instr, off), op, off, numbers })
     }
 
     /// Decodes from `off` on to the end of the block.
@@ -415,7 +432,8 @@ impl Finder<'_> {
         Some(Region { mode, start, blocks, places, entries, bytes })
     }
 
-    /// The bytes of all instructions, those in a row together.
+    /// The bytes of all instructions but for numbers that are read when they are executed, those in a row
+    /// together.
     fn bytes(&self) -> Vec<Bytes> {
         let mut all: Vec<Bytes> = Vec::new();
         for insn in self.insns.values() {
@@ -425,6 +443,9 @@ impl Finder<'_> {
                     continue;
                 };
                 let (host, byte) = (place.host + at % PAGE_SIZE, page[(at % PAGE_SIZE) as usize]);
+                if insn.numbers.have(host) {
+                    continue;
+                }
                 match all.last_mut() {
                     Some(last)
                         if last.host + last.bytes.len() as u64 == host

@@ -5,6 +5,7 @@
 mod integers;
 mod machine;
 mod numbers;
+mod rewriting;
 
 use iced_x86::code_asm::*;
 use machine::{Bits, both};
