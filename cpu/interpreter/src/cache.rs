@@ -310,11 +310,11 @@ pub fn decode(code: &[u8], code_bits: u32, features: Features) -> Option<(Instru
     lowered(&instr, decoder.last_error(), (code, code_bits), features).map(|op| (instr, op))
 }
 
-/// Where in its encoding an instruction of `code` has its displacement and its immediates.
-pub fn constants(code: &[u8], code_bits: u32) -> ConstantOffsets {
+/// An instruction of `code`, and where in its encoding it has its displacement and its immediates.
+pub fn decode_constants(code: &[u8], code_bits: u32) -> (Instruction, ConstantOffsets) {
     let mut decoder = Decoder::new(code_bits, code, OPTIONS);
     let instr = decoder.decode();
-    decoder.get_constant_offsets(&instr)
+    (instr, decoder.get_constant_offsets(&instr))
 }
 
 /// The op alone.

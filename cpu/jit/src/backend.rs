@@ -534,7 +534,8 @@ impl Engine {
         for place in &order.region.places {
             exec.mark_code_page(place.host);
         }
-        let current = self.rewrites.is_current(exec, order.region.bytes.iter())
+        let (code, bits) = (order.region.bytes.iter(), order.region.mode.code_bits());
+        let current = self.rewrites.is_current(exec, code, bits)
             && self.cpus.iter().flatten().any(|cpu| cpu.addresses == order.addresses);
         let module = match module {
             Ok(module) if current => module,
@@ -588,7 +589,7 @@ impl Engine {
                 exec.mark_code_page(page);
                 let Some(region) = self.store.region(id) else { continue };
                 let code = region.code.iter().filter(|part| part.is_in_page(page));
-                if !self.rewrites.is_current(exec, code) {
+                if !self.rewrites.is_current(exec, code, region.mode.code_bits()) {
                     self.remove(host, id);
                     self.stats.invalidations += 1;
                 }

@@ -6,6 +6,7 @@
 //! wherever its pages are mapped in the same arrangement.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Range;
 
 use aero_bus::PAGE_SIZE;
 use aero_cpu::Features;
@@ -114,12 +115,21 @@ pub struct Bytes {
     pub host: u64,
     /// The bytes.
     pub bytes: Vec<u8>,
+    /// Where in them instructions begin, but for one at the very start.
+    pub starts: Vec<u16>,
 }
 
 impl Bytes {
     /// Whether they are in the page that this host offset is in.
     pub fn is_in_page(&self, host: u64) -> bool {
         self.host / PAGE_SIZE == host / PAGE_SIZE
+    }
+
+    /// The instructions, or parts of them, as ranges of the bytes.
+    pub fn instructions(&self) -> impl Iterator<Item = Range<usize>> {
+        let starts = self.starts.iter().map(|start| usize::from(*start));
+        let ends = starts.clone().chain([self.bytes.len()]);
+        [0].into_iter().chain(starts).zip(ends).map(|(start, end)| start..end)
     }
 }
 
@@ -150,7 +160,7 @@ pub trait CodeView {
     fn executed(&self, host: u64) -> bool;
     /// Whether generated code can be entered at this host offset.
     fn translated(&self, host: u64) -> bool;
-    /// Whether the byte at this host offset was rewritten again and again.
+    /// Whether numbers in the instruction at this host offset were rewritten again and again.
     fn varies(&self, host: u64) -> bool;
 }
 
@@ -293,11 +303,10 @@ impl Finder<'_> {
         }
         let (instr, op) = decoded?;
         let numbers = match bytes[..in_page].get(..instr.len()) {
-            Some(encoding) => {
-                let host = place.host + at as u64;
-                Numbers::new(&instr, (host, encoding), bits, |host| self.view.varies(host))
+            Some(encoding) if self.view.varies(place.host + at as u64) => {
+                Numbers::new(encoding, place.host + at as u64, bits)
             }
-            None => Numbers::default(),
+            _ => Numbers::default(),
         };
         Some(Insn { instr: moved(instr, off), op, off, numbers })
     }
@@ -451,9 +460,12 @@ impl Finder<'_> {
                         if last.host + last.bytes.len() as u64 == host
                             && !host.is_multiple_of(PAGE_SIZE) =>
                     {
+                        if n == 0 {
+                            last.starts.push(last.bytes.len() as u16);
+                        }
                         last.bytes.push(byte);
                     }
-                    _ => all.push(Bytes { host, bytes: vec![byte] }),
+                    _ => all.push(Bytes { host, bytes: vec![byte], starts: Vec::new() }),
                 }
             }
         }

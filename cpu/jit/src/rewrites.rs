@@ -6,60 +6,74 @@
 
 use aero_bus::PAGE_SIZE;
 use aero_cpu::Exec;
-use aero_interpreter::constants;
+use aero_interpreter::decode_constants;
 use iced_x86::{Instruction, Mnemonic};
 
 use crate::region::Bytes;
 use crate::store::QuickMap;
 
-/// From so many changes on, a byte is taken to go on changing.
+/// From so many changes on, an instruction's numbers are taken to go on changing.
 const TIMES: u8 = 2;
-/// Where more bytes in a row have changed, there is other code now.
-const MOST_IN_A_ROW: usize = 8;
-/// Bytes that changes are counted of; then counting begins anew.
-const MOST_BYTES: usize = 1 << 14;
+/// What has changed so often for all that cannot be read when it is executed.
+const TOO_OFTEN: u8 = 16;
+/// Instructions that changes are counted of; then counting begins anew.
+const MOST_INSTRUCTIONS: usize = 1 << 14;
 
 /// What is known of code that was written to after it had been translated.
 #[derive(Default)]
 pub struct Rewrites {
     /// By page: how often code was found changed, and how often code there has been hot since.
     pages: QuickMap<u64, (u32, u32)>,
-    /// How often bytes have changed, by their host offsets.
-    bytes: QuickMap<u64, u8>,
+    /// How often nothing but [`Numbers`] of an instruction changed, by the host offset where it begins.
+    instructions: QuickMap<u64, u8>,
 }
 
 impl Rewrites {
-    /// Whether memory still has this code. What has changed is noted.
+    /// Whether memory still has this code of 16, 32 or 64 bits. What has changed is noted.
     pub fn is_current<'a>(
         &mut self,
         exec: &Exec<'_>,
         code: impl Iterator<Item = &'a Bytes>,
+        code_bits: u32,
     ) -> bool {
-        let mut changed = Vec::new();
+        let mut current = true;
         for part in code {
             let page = exec.code_bytes(part.host);
             let now = &page[(part.host % PAGE_SIZE) as usize..][..part.bytes.len()];
-            if now != part.bytes {
-                let both = (part.host..).zip(now.iter().zip(&part.bytes));
-                changed.extend(both.filter(|(_, (now, then))| now != then).map(|(host, _)| host));
+            if now == part.bytes {
+                continue;
+            }
+            current = false;
+            let mut only_numbers = true;
+            for range in part.instructions() {
+                let (then, now) = (&part.bytes[range.clone()], &now[range.clone()]);
+                if then != now {
+                    let host = part.host + range.start as u64;
+                    only_numbers &= self.note(host, then, now, code_bits);
+                }
+            }
+            if !only_numbers {
+                self.pages.entry(part.host & !(PAGE_SIZE - 1)).or_default().0 += 1;
             }
         }
-        let Some(first) = changed.first() else { return true };
-        self.pages.entry(first & !(PAGE_SIZE - 1)).or_default().0 += 1;
-        if self.bytes.len() >= MOST_BYTES {
-            self.bytes.clear();
+        current
+    }
+
+    /// Notes that an instruction is not what it was. Whether only its numbers have changed,
+    /// which need not matter from now on.
+    fn note(&mut self, host: u64, then: &[u8], now: &[u8], code_bits: u32) -> bool {
+        let numbers = Numbers::new(then, host, code_bits);
+        let mut changed = (host..).zip(then.iter().zip(now)).filter(|(_, (then, now))| then != now);
+        if !changed.all(|(at, _)| numbers.have(at)) {
+            self.instructions.remove(&host);
+            return false;
         }
-        let mut rows = changed.chunk_by(|one, next| one + 1 == *next);
-        let replaced = rows.any(|row| row.len() > MOST_IN_A_ROW);
-        for host in changed {
-            if replaced {
-                self.bytes.remove(&host);
-            } else {
-                let times = self.bytes.entry(host).or_default();
-                *times = times.saturating_add(1);
-            }
+        if self.instructions.len() >= MOST_INSTRUCTIONS {
+            self.instructions.clear();
         }
-        false
+        let times = self.instructions.entry(host).or_default();
+        *times = times.saturating_add(1);
+        *times < TOO_OFTEN
     }
 
     /// Hot code in this page is worth less each time it was rewritten: whether it is its turn now. The
@@ -74,15 +88,15 @@ impl Rewrites {
         due
     }
 
-    /// Whether the byte at this host offset has changed before and will again.
+    /// Whether the numbers of the instruction at this host offset have changed before and will again.
     pub fn varies(&self, host: u64) -> bool {
-        self.bytes.get(&host).is_some_and(|times| *times >= TIMES)
+        self.instructions.get(&host).is_some_and(|times| *times >= TIMES)
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.pages.clear();
-        self.bytes.clear();
+        self.instructions.clear();
     }
 }
 
@@ -105,36 +119,20 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// Those of an instruction that lies in one page, from `host` on, with this encoding. None if more
-    /// of it `varies` than can be read when it is executed.
-    pub fn new(
-        instr: &Instruction,
-        (host, encoding): (u64, &[u8]),
-        code_bits: u32,
-        varies: impl Fn(u64) -> bool,
-    ) -> Self {
-        let varying: Vec<u64> = (host..).take(encoding.len()).filter(|at| varies(*at)).collect();
-        if varying.is_empty() {
-            return Self::default();
+    /// Those that can be, of an instruction that lies in one page, from `host` on, with this encoding.
+    pub fn new(encoding: &[u8], host: u64, code_bits: u32) -> Self {
+        let (instr, offsets) = decode_constants(encoding, code_bits);
+        let number =
+            |offset: usize, size: usize| Number { host: host + offset as u64, size: size as u8 };
+        let immediate =
+            offsets.has_immediate() && !offsets.has_immediate2() && takes_any_number(&instr);
+        let displacement = offsets.has_displacement() && !instr.is_ip_rel_memory_operand();
+        Self {
+            immediate: immediate
+                .then(|| number(offsets.immediate_offset(), offsets.immediate_size())),
+            displacement: displacement
+                .then(|| number(offsets.displacement_offset(), offsets.displacement_size())),
         }
-        let offsets = constants(encoding, code_bits);
-        let number = |has: bool, offset: usize, size: usize| {
-            let number = Number { host: host + offset as u64, size: size as u8 };
-            (has && varying.iter().any(|at| number.has(*at))).then_some(number)
-        };
-        let numbers = Self {
-            immediate: number(
-                offsets.has_immediate() && !offsets.has_immediate2() && takes_any_number(instr),
-                offsets.immediate_offset(),
-                offsets.immediate_size(),
-            ),
-            displacement: number(
-                offsets.has_displacement() && !instr.is_ip_rel_memory_operand(),
-                offsets.displacement_offset(),
-                offsets.displacement_size(),
-            ),
-        };
-        if varying.iter().all(|at| numbers.have(*at)) { numbers } else { Self::default() }
     }
 
     /// Whether the byte at this host offset belongs to one of them.
