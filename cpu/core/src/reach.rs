@@ -35,9 +35,31 @@ impl Exec<'_> {
         }
     }
 
+    /// As [`host_address`](Self::host_address) for writing, but a page that decoded code is kept of is
+    /// no obstacle: where to write, and whether it is such a page. If so, it is for the caller to say
+    /// what of the code goes on being right, and to give the page a new version before writing.
+    #[inline]
+    pub fn host_address_of_write(&mut self, linear: u64, size: u64) -> Option<(u64, bool)> {
+        if self.must_be_aligned(linear, size) {
+            return None;
+        }
+        let user = self.cpu.cpl == 3;
+        match self.cpu.tlb.entry(user, Access::Write, linear).lookup(linear, size) {
+            Some(host) => Some((host, false)),
+            None => self.host_address_anew(linear, size, Access::Write),
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn host_address_slow(&mut self, linear: u64, size: u64, access: Access) -> Option<u64> {
+        let (host, has_code) = self.host_address_anew(linear, size, access)?;
+        (!has_code).then_some(host)
+    }
+
+    /// The host offset by the page tables, which is remembered unless it is to be written to and
+    /// decoded code is kept of the page: whether that is so comes with it.
+    fn host_address_anew(&mut self, linear: u64, size: u64, access: Access) -> Option<(u64, bool)> {
         if !is_canonical(linear)
             || linear & !self.cpu.linear_mask != 0
             || linear % PAGE_SIZE + size > PAGE_SIZE
@@ -49,15 +71,19 @@ impl Exec<'_> {
         let translation = self.walk_quietly(linear, access, user).ok()?;
         let page = self.physical_page(translation.physical);
         let host = if access == Access::Write { page.write } else { page.read }?;
+        let place = host + linear % PAGE_SIZE;
         let (global, size) = (translation.global, translation.size);
         if access == Access::Write {
-            if page.read != page.write || self.ram.versions().has_code(host) {
+            if page.read != page.write {
                 return None;
+            }
+            if self.ram.versions().has_code(host) {
+                return Some((place, true));
             }
             self.cpu.tlb.insert(user, Access::Read, linear, host, global, size);
         }
         self.cpu.tlb.insert(user, access, linear, host, global, size);
-        Some(host + linear % PAGE_SIZE)
+        Some((place, false))
     }
 
     /// Reads what crosses from one page into the next, at a linear address and at the current
@@ -133,13 +159,19 @@ mod tests {
             assert_eq!(exec.host_address(0x3000, 1, Access::Write), None, "holds code");
             assert_eq!(exec.host_address(0x3000, 1, Access::Read), Some(0x3000));
             let versions = exec.ram.versions().clone();
+            for _ in 0..2 {
+                let place = exec.host_address_of_write(0x3008, 4);
+                assert_eq!(place, Some((0x3008, true)), "is not remembered");
+            }
             assert!(versions.has_code(0x3000), "nothing was written");
             exec.write_system(0x3000, 1u8).unwrap();
             assert_eq!(versions.code_writes(), 1);
             assert_eq!(exec.host_address(0x3000, 1, Access::Write), Some(0x3000));
+            assert_eq!(exec.host_address_of_write(0x3008, 4), Some((0x3008, false)));
             exec.cpu.dr[0] = 0x4_0008;
             exec.write_dr(7, 0xd_0001).unwrap();
             assert_eq!(exec.host_address(0x4_0100, 1, Access::Write), None, "watched");
+            assert_eq!(exec.host_address_of_write(0x4_0100, 1), None, "watched");
         });
     }
 

@@ -12,7 +12,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use aero_bus::PAGE_SIZE;
 use aero_cpu::{Exec, Features};
-use iced_x86::{Decoder, DecoderError, DecoderOptions, Instruction};
+use iced_x86::{ConstantOffsets, Decoder, DecoderError, DecoderOptions, Instruction};
 
 use crate::fast::Fast;
 use crate::features::required;
@@ -308,6 +308,13 @@ pub fn decode(code: &[u8], code_bits: u32, features: Features) -> Option<(Instru
     let mut decoder = Decoder::new(code_bits, code, OPTIONS);
     let instr = decoder.decode();
     lowered(&instr, decoder.last_error(), (code, code_bits), features).map(|op| (instr, op))
+}
+
+/// An instruction of `code`, and where in its encoding it has its displacement and its immediates.
+pub fn decode_constants(code: &[u8], code_bits: u32) -> (Instruction, ConstantOffsets) {
+    let mut decoder = Decoder::new(code_bits, code, OPTIONS);
+    let instr = decoder.decode();
+    (instr, decoder.get_constant_offsets(&instr))
 }
 
 /// The op alone.

@@ -45,7 +45,7 @@ mod string;
 mod system;
 mod x87;
 
-pub use cache::decode;
+pub use cache::{decode, decode_constants};
 pub use lower::lower;
 pub use op::{Address, Fault, HIGH_BYTE, Handler, NO_REGISTER, Op, OpFlags, Outcome};
 pub use operands::{Int, Operands};

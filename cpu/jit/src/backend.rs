@@ -16,8 +16,9 @@ use crate::host::{CodeHost, Helpers, HostError, MemoryShape};
 use crate::maker::{Made, Maker, Order};
 use crate::mode::{MAX_CPUS, Mode};
 use crate::region::{self, CodePlace, CodeView, Extent, Page};
+use crate::rewrites::Rewrites;
 use crate::stats::Stats;
-use crate::store::{Installed, QuickMap, RegionId, Store};
+use crate::store::{Holding, Installed, QuickMap, RegionId, Store};
 use crate::translate::{Addresses, Exit, Functions};
 use crate::{Settings, module};
 
@@ -47,9 +48,7 @@ struct Engine {
     cpus: Vec<Option<Processor>>,
     /// Blocks that are being translated.
     pending: HashSet<(u64, Mode)>,
-    /// How often regions of a page were given up because it was written to, and how often code there
-    /// has been hot since.
-    rewritten: QuickMap<u64, (u32, u32)>,
+    rewrites: Rewrites,
     /// How often generated code was found at a place when its time was up.
     samples: QuickMap<(u64, Mode), u32>,
     code_writes: u64,
@@ -114,7 +113,7 @@ impl Jit {
             heat: Heat::new(),
             cpus: Vec::new(),
             pending: HashSet::new(),
-            rewritten: QuickMap::default(),
+            rewrites: Rewrites::default(),
             samples: QuickMap::default(),
             code_writes: 0,
             stats: Stats::default(),
@@ -219,7 +218,7 @@ impl CpuBackend for Jit {
             engine.remove(&mut *self.host, id);
         }
         engine.heat.clear();
-        engine.rewritten.clear();
+        engine.rewrites.clear();
         engine.samples.clear();
     }
 }
@@ -374,7 +373,7 @@ impl Jit {
             exec,
             frame,
             ram,
-            store: &engine.store,
+            store: &mut engine.store,
             mode,
             before,
             left,
@@ -441,14 +440,8 @@ impl Jit {
         optimized: bool,
     ) -> Result<(), HostError> {
         let engine = self.engine.as_mut().expect("started before anything runs");
-        let page = host & !(PAGE_SIZE - 1);
-        if let Some((times, hot)) = engine.rewritten.get_mut(&page) {
-            // Code that is rewritten again and again is worth less each time.
-            *hot += 1;
-            if *hot < 1 << (*times).min(self.settings.rewrites.min(31)) {
-                return Ok(());
-            }
-            *hot = 0;
+        if !engine.rewrites.is_due(host & !(PAGE_SIZE - 1), self.settings.rewrites.min(31)) {
+            return Ok(());
         }
         if engine.maker.outstanding >= MOST_ORDERS || engine.pending.contains(&(host, mode)) {
             return Ok(());
@@ -457,8 +450,14 @@ impl Jit {
         let linear = exec.cpu.code_linear(rip);
         let start = linear % PAGE_SIZE;
         let features = exec.cpu.model.features;
-        let (interpreter, store) = (&self.interpreter, &engine.store);
-        let mut view = View { exec, interpreter, store, page: linear - start, mode };
+        let mut view = View {
+            exec,
+            interpreter: &self.interpreter,
+            store: &engine.store,
+            rewrites: &engine.rewrites,
+            page: linear - start,
+            mode,
+        };
         let extent = if optimized { Extent::OPTIMIZED } else { Extent::BASELINE };
         let Some(region) = region::find(&mut view, mode, features, extent, start) else {
             return Ok(());
@@ -524,15 +523,19 @@ impl Engine {
     fn install(
         &mut self,
         host: &mut dyn CodeHost,
-        exec: &Exec<'_>,
+        exec: &mut Exec<'_>,
         made: Made,
     ) -> Result<(), HostError> {
         let Made { order, module, bytes, ops, entries, longest } = made;
         for host in order.region.hosts() {
             self.pending.remove(&(host, order.region.mode));
         }
-        let versions = exec.versions();
-        let current = order.region.places.iter().all(|p| versions.version(p.host) == p.version)
+        // Before the bytes are looked at, so that a store in between is seen.
+        for place in &order.region.places {
+            exec.mark_code_page(place.host);
+        }
+        let (code, bits) = (order.region.bytes.iter(), order.region.mode.code_bits());
+        let current = self.rewrites.is_current(exec, code, bits)
             && self.cpus.iter().flatten().any(|cpu| cpu.addresses == order.addresses);
         let module = match module {
             Ok(module) if current => module,
@@ -582,10 +585,11 @@ impl Engine {
     ) {
         for page in pages {
             for id in self.store.in_page(page) {
-                // Before the bytes are read, so that a store in between is seen.
-                let version = exec.mark_code_page(page);
-                if !self.store.renew(id, page, version, exec.code_bytes(page)) {
-                    self.rewritten.entry(page).or_default().0 += 1;
+                // Before the bytes are looked at, so that a store in between is seen.
+                exec.mark_code_page(page);
+                let Some(region) = self.store.region(id) else { continue };
+                let code = region.code.iter().filter(|part| part.is_in_page(page));
+                if !self.rewrites.is_current(exec, code, region.mode.code_bits()) {
                     self.remove(host, id);
                     self.stats.invalidations += 1;
                 }
@@ -655,7 +659,7 @@ struct Bridge<'a, 'b> {
     frame: *mut Frame,
     /// Host offset 0.
     ram: *const u8,
-    store: &'a Store,
+    store: &'a mut Store,
     mode: Mode,
     /// Instructions retired and left when generated code was entered.
     before: u64,
@@ -667,18 +671,11 @@ struct Bridge<'a, 'b> {
 /// The answer of a translation that the interpreter has to deal with.
 const NOWHERE: u32 = u32::MAX;
 
-impl Bridge<'_, '_> {
-    #[inline]
-    fn place(&mut self, linear: u64, size: u32, access: Access) -> Option<u32> {
-        self.misses += 1;
-        self.exec.host_address(linear, size.into(), access).map(|host| host as u32)
-    }
-}
-
 impl Helpers for Bridge<'_, '_> {
     fn translate_read(&mut self, linear: u64, size: u32) -> u32 {
-        if let Some(host) = self.place(linear, size, Access::Read) {
-            return host;
+        self.misses += 1;
+        if let Some(host) = self.exec.host_address(linear, size.into(), Access::Read) {
+            return host as u32;
         }
         // SAFETY: nothing else refers to the frame while a helper runs.
         let scratch = unsafe { &mut (*self.frame).scratch };
@@ -690,7 +687,20 @@ impl Helpers for Bridge<'_, '_> {
     }
 
     fn translate_write(&mut self, linear: u64, size: u32) -> u32 {
-        self.place(linear, size, Access::Write).unwrap_or(NOWHERE)
+        self.misses += 1;
+        let Some((host, has_code)) = self.exec.host_address_of_write(linear, size.into()) else {
+            return NOWHERE;
+        };
+        if has_code {
+            let versions = self.exec.versions();
+            match self.store.holding(host, size) {
+                // What the interpreter has decoded it looks at again when the version is another one.
+                Holding::Nothing => versions.touch(host, false),
+                Holding::Page => versions.touch(host, true),
+                Holding::Code => return NOWHERE,
+            }
+        }
+        host as u32
     }
 
     fn interpret(&mut self, site: u32, left: i32) -> u32 {
@@ -728,6 +738,7 @@ struct View<'a, 'b> {
     exec: &'a mut Exec<'b>,
     interpreter: &'a Interpreter,
     store: &'a Store,
+    rewrites: &'a Rewrites,
     /// Linear address of the entry's page.
     page: u64,
     mode: Mode,
@@ -737,11 +748,9 @@ impl CodeView for View<'_, '_> {
     fn page(&mut self, delta: u64) -> Option<(CodePlace, Page)> {
         let linear = self.page.wrapping_add(delta) & self.exec.cpu.linear_mask();
         let host = self.exec.peek_code_page(linear)?.host_offset;
-        // Before the bytes are read, so that a store in between is seen.
-        let version = self.exec.mark_code_page(host);
         let bytes: [u8; PAGE_SIZE as usize] =
             self.exec.code_bytes(host).try_into().expect("a page has this length");
-        Some((CodePlace { delta, host, version }, Box::new(bytes)))
+        Some((CodePlace { delta, host }, Box::new(bytes)))
     }
 
     fn executed(&self, host: u64) -> bool {
@@ -750,5 +759,9 @@ impl CodeView for View<'_, '_> {
 
     fn translated(&self, host: u64) -> bool {
         self.store.find(host, self.mode).is_some()
+    }
+
+    fn varies(&self, host: u64) -> bool {
+        self.rewrites.varies(host)
     }
 }

@@ -10,6 +10,7 @@ mod maker;
 mod mode;
 mod module;
 mod region;
+mod rewrites;
 mod settings;
 mod stats;
 mod store;

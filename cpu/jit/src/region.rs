@@ -6,6 +6,7 @@
 //! wherever its pages are mapped in the same arrangement.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Range;
 
 use aero_bus::PAGE_SIZE;
 use aero_cpu::Features;
@@ -13,6 +14,7 @@ use aero_interpreter::{Op, OpFlags, decode};
 use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind};
 
 use crate::mode::Mode;
+use crate::rewrites::Numbers;
 
 /// The longest encoding, in bytes.
 const MAX_INSTRUCTION: usize = 15;
@@ -24,8 +26,6 @@ pub struct CodePlace {
     pub delta: u64,
     /// Host offset of its first byte.
     pub host: u64,
-    /// Its version when it was read.
-    pub version: u32,
 }
 
 /// The bytes of a page.
@@ -40,6 +40,8 @@ pub struct Insn {
     pub op: Op,
     /// Offset from the entry's RIP.
     pub off: i32,
+    /// What of it is not as it was decoded, but as memory has it when it is executed.
+    pub numbers: Numbers,
 }
 
 impl Insn {
@@ -113,6 +115,22 @@ pub struct Bytes {
     pub host: u64,
     /// The bytes.
     pub bytes: Vec<u8>,
+    /// Where in them instructions begin, but for one at the very start.
+    pub starts: Vec<u16>,
+}
+
+impl Bytes {
+    /// Whether they are in the page that this host offset is in.
+    pub fn is_in_page(&self, host: u64) -> bool {
+        self.host / PAGE_SIZE == host / PAGE_SIZE
+    }
+
+    /// The instructions, or parts of them, as ranges of the bytes.
+    pub fn instructions(&self) -> impl Iterator<Item = Range<usize>> {
+        let starts = self.starts.iter().map(|start| usize::from(*start));
+        let ends = starts.clone().chain([self.bytes.len()]);
+        [0].into_iter().chain(starts).zip(ends).map(|(start, end)| start..end)
+    }
 }
 
 impl Region {
@@ -142,6 +160,8 @@ pub trait CodeView {
     fn executed(&self, host: u64) -> bool;
     /// Whether generated code can be entered at this host offset.
     fn translated(&self, host: u64) -> bool;
+    /// Whether numbers in the instruction at this host offset were rewritten again and again.
+    fn varies(&self, host: u64) -> bool;
 }
 
 /// How far a region may go.
@@ -282,7 +302,13 @@ impl Finder<'_> {
             decoded = decode(&bytes, bits, self.features);
         }
         let (instr, op) = decoded?;
-        Some(Insn { instr: moved(instr, off), op, off })
+        let numbers = match bytes[..in_page].get(..instr.len()) {
+            Some(encoding) if self.view.varies(place.host + at as u64) => {
+                Numbers::new(encoding, place.host + at as u64, bits)
+            }
+            _ => Numbers::default(),
+        };
+        Some(Insn { instr: moved(instr, off), op, off, numbers })
     }
 
     /// Decodes from `off` on to the end of the block.
@@ -415,7 +441,8 @@ impl Finder<'_> {
         Some(Region { mode, start, blocks, places, entries, bytes })
     }
 
-    /// The bytes of all instructions, those in a row together.
+    /// The bytes of all instructions but for numbers that are read when they are executed, those in a row
+    /// together.
     fn bytes(&self) -> Vec<Bytes> {
         let mut all: Vec<Bytes> = Vec::new();
         for insn in self.insns.values() {
@@ -425,14 +452,20 @@ impl Finder<'_> {
                     continue;
                 };
                 let (host, byte) = (place.host + at % PAGE_SIZE, page[(at % PAGE_SIZE) as usize]);
+                if insn.numbers.have(host) {
+                    continue;
+                }
                 match all.last_mut() {
                     Some(last)
                         if last.host + last.bytes.len() as u64 == host
                             && !host.is_multiple_of(PAGE_SIZE) =>
                     {
+                        if n == 0 {
+                            last.starts.push(last.bytes.len() as u16);
+                        }
                         last.bytes.push(byte);
                     }
-                    _ => all.push(Bytes { host, bytes: vec![byte] }),
+                    _ => all.push(Bytes { host, bytes: vec![byte], starts: Vec::new() }),
                 }
             }
         }

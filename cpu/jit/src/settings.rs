@@ -21,7 +21,7 @@ impl Default for Settings {
         Self {
             threshold: 200,
             code_bytes: 64 << 20,
-            rewrites: 16,
+            rewrites: 10,
             background: true,
             optimized: false,
         }

@@ -75,6 +75,39 @@ impl Hasher for QuickHasher {
 /// A map of small keys.
 pub type QuickMap<K, V> = HashMap<K, V, BuildHasherDefault<QuickHasher>>;
 
+/// What regions hold of a part of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// No region has code in the page.
+    Nothing,
+    /// Some have, but elsewhere in the page.
+    Page,
+    /// Some of these bytes are code of a region.
+    Code,
+}
+
+/// A page that regions have code in.
+#[derive(Default)]
+struct CodePage {
+    regions: Vec<RegionId>,
+    /// A bit for each byte that is their code: made when the page is written to.
+    code: Option<Box<CodeMap>>,
+}
+
+/// A bit for each byte of a page.
+type CodeMap = [u64; PAGE_SIZE as usize / 64];
+
+fn code_map(host: u64, regions: &[Option<Installed>], ids: &[RegionId]) -> Box<CodeMap> {
+    let mut map = Box::new([0; _]);
+    let regions = ids.iter().filter_map(|id| regions[*id as usize].as_ref());
+    for part in regions.flat_map(|region| &region.code).filter(|part| part.is_in_page(host)) {
+        for at in (part.host % PAGE_SIZE..).take(part.bytes.len()) {
+            map[at as usize / 64] |= 1 << (at % 64);
+        }
+    }
+    map
+}
+
 /// All installed regions.
 #[derive(Default)]
 pub struct Store {
@@ -83,7 +116,7 @@ pub struct Store {
     /// By host offset of the first byte.
     entries: QuickMap<(u64, Mode), Entry>,
     /// Regions that have code in a page, by its host offset.
-    pages: QuickMap<u64, Vec<RegionId>>,
+    pages: QuickMap<u64, CodePage>,
     /// Oldest first.
     order: VecDeque<RegionId>,
     /// Bytes of all modules.
@@ -128,7 +161,9 @@ impl Store {
             replaces |= self.entries.insert((host, region.mode), entry).is_some();
         }
         for place in &region.places {
-            self.pages.entry(place.host).or_default().push(id);
+            let page = self.pages.entry(place.host).or_default();
+            page.regions.push(id);
+            page.code = None;
         }
         self.bytes += region.bytes;
         self.order.push_back(id);
@@ -155,9 +190,10 @@ impl Store {
             }
         }
         for place in &region.places {
-            if let Some(regions) = self.pages.get_mut(&place.host) {
-                regions.retain(|other| *other != id);
-                if regions.is_empty() {
+            if let Some(page) = self.pages.get_mut(&place.host) {
+                page.regions.retain(|other| *other != id);
+                page.code = None;
+                if page.regions.is_empty() {
                     self.pages.remove(&place.host);
                 }
             }
@@ -175,25 +211,22 @@ impl Store {
 
     /// Regions that have code in a page.
     pub fn in_page(&self, host: u64) -> Vec<RegionId> {
-        self.pages.get(&host).cloned().unwrap_or_default()
+        self.pages.get(&host).map_or_else(Vec::new, |page| page.regions.clone())
     }
 
-    /// The page was written to and has another version now. A region whose code is what it was goes on
-    /// with that; returns whether this one does.
-    pub fn renew(&mut self, id: RegionId, host: u64, version: u32, page: &[u8]) -> bool {
-        let Some(Some(region)) = self.regions.get_mut(id as usize) else { return false };
-        let same =
-            region.code.iter().filter(|part| part.host & !(PAGE_SIZE - 1) == host).all(|part| {
-                page.get((part.host % PAGE_SIZE) as usize..)
-                    .and_then(|rest| rest.get(..part.bytes.len()))
-                    .is_some_and(|now| now == part.bytes)
-            });
-        if same {
-            for place in region.places.iter_mut().filter(|place| place.host == host) {
-                place.version = version;
-            }
-        }
-        same
+    /// Whether `len` bytes, at most 16, at a host offset are code of a region, or at least in a page where
+    /// there is some.
+    pub fn holding(&mut self, host: u64, len: u32) -> Holding {
+        let Some(page) = self.pages.get_mut(&(host & !(PAGE_SIZE - 1))) else {
+            return Holding::Nothing;
+        };
+        let regions = &self.regions;
+        let code = page.code.get_or_insert_with(|| code_map(host, regions, &page.regions));
+        let (word, bit) = (host % PAGE_SIZE / 64, host % 64);
+        let low = code[word as usize];
+        let high = code.get(word as usize + 1).copied().unwrap_or(0);
+        let bits = (u128::from(low) | u128::from(high) << 64) >> bit;
+        if bits & ((1 << len) - 1) != 0 { Holding::Code } else { Holding::Page }
     }
 
     /// The oldest region.

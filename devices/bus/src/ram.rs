@@ -118,6 +118,16 @@ impl PageVersions {
         }
     }
 
+    /// A CPU writes to the page, and whoever goes by [`code_writes`](Self::code_writes) knows that this
+    /// does not concern him: a new version. Without `keep_mark` nobody keeps code there any more.
+    pub fn touch(&self, offset: u64, keep_mark: bool) {
+        let word = self.word(offset);
+        word.fetch_add(2, Ordering::AcqRel);
+        if !keep_mark {
+            word.fetch_and(!Self::HAS_CODE, Ordering::AcqRel);
+        }
+    }
+
     /// The pages (by the host offset of their first byte) that the writes were to which
     /// [`code_writes`](Self::code_writes) has counted since it was `seen`; `None` if that is too long
     /// ago, or a write is just going on.
@@ -425,6 +435,20 @@ mod tests {
         assert_eq!(ram.versions().code_writes(), 1);
         assert!(ram.versions().code_written_since(0).unwrap().eq([0x1000]));
         assert_eq!(ram.versions().code_written_since(1).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_write_that_concerns_no_code_gives_a_new_version_alone() {
+        let ram = GuestRam::new(1 << 20, 0).unwrap();
+        let versions = ram.versions();
+        versions.mark_code(0x1000);
+        for keeps_mark in [true, false] {
+            let before = versions.version(0x1000);
+            versions.touch(0x1000, keeps_mark);
+            assert_ne!(versions.version(0x1000), before);
+            assert_eq!(versions.has_code(0x1000), keeps_mark);
+        }
+        assert_eq!(versions.code_writes(), 0);
     }
 
     #[test]

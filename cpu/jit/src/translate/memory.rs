@@ -14,6 +14,7 @@ use super::registers::gpr;
 use super::{Size, Translator};
 use crate::code::{Hint, Temp, at};
 use crate::frame::{Frame, RECENT, Recent};
+use crate::rewrites::Number;
 
 impl Translator<'_> {
     /// The width of addresses, by which they wrap.
@@ -68,10 +69,13 @@ impl Translator<'_> {
                 self.add(size);
             }
         }
-        if parts == 0 {
+        let varying = self.numbers.displacement;
+        if let Some(number) = varying {
+            self.push_number(number, size);
+        } else if parts == 0 || displacement != 0 {
             self.constant(size, displacement);
-        } else if displacement != 0 {
-            self.constant(size, displacement);
+        }
+        if parts != 0 && (varying.is_some() || displacement != 0) {
             self.add(size);
         }
         self.clip(size);
@@ -265,7 +269,26 @@ impl Translator<'_> {
                 self.push_place(instr, size.bytes(), Access::Read);
                 self.load(size);
             }
-            _ => self.constant(size, instr.immediate(operand)),
+            _ => match self.numbers.immediate {
+                Some(number) => self.push_number(number, size),
+                None => self.constant(size, instr.immediate(operand)),
+            },
         }
+    }
+
+    /// Pushes a number in the code as memory has it now, as a value of this size.
+    fn push_number(&mut self, number: Number, size: Size) {
+        let place = at(self.addresses.ram + number.host as u32);
+        self.code.op().i32_const(0);
+        match (number.size, size.is_wide()) {
+            (1, false) => self.code.op().i32_load8_s(place),
+            (2, false) => self.code.op().i32_load16_s(place),
+            (_, false) => self.code.op().i32_load(place),
+            (1, true) => self.code.op().i64_load8_s(place),
+            (2, true) => self.code.op().i64_load16_s(place),
+            (4, true) => self.code.op().i64_load32_s(place),
+            (_, true) => self.code.op().i64_load(place),
+        };
+        self.clip(size);
     }
 }

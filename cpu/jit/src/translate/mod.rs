@@ -32,6 +32,7 @@ use wasm_encoder::{BranchHint, Function, InstructionSink, ValType};
 use crate::code::{Code, Hint, Label, at};
 use crate::graph::Graph;
 use crate::region::{Insn, Region};
+use crate::rewrites::Numbers;
 
 pub use explicit::explicit_function;
 pub use flags::{Kind as FlagsKind, Known, Size, explicit};
@@ -190,6 +191,8 @@ pub struct Translator<'a> {
     rest: i32,
     /// Offset of the current instruction.
     here: i32,
+    /// What of it is read from memory.
+    numbers: Numbers,
     x87: x87::State,
 }
 
@@ -239,6 +242,7 @@ impl<'a> Translator<'a> {
             loop_labels: vec![None; count],
             rest: 0,
             here: 0,
+            numbers: Numbers::default(),
             x87: x87::State::default(),
         }
     }
@@ -405,6 +409,10 @@ impl<'a> Translator<'a> {
 
     /// Has the interpreter execute an instruction.
     fn interpret(&mut self, insn: &Insn) {
+        if !insn.numbers.is_empty() {
+            // As it was decoded it may not be any more.
+            return self.leave_here();
+        }
         self.end_x87();
         let site = self.first_site + self.ops.len() as u32;
         self.ops.push(insn.op);

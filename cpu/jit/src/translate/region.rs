@@ -190,6 +190,7 @@ impl Translator<'_> {
         for (index, insn) in insns.iter().enumerate() {
             self.rest = count - index as i32;
             self.here = insn.off;
+            self.numbers = insn.numbers;
             if index < plain {
                 self.instruction(insn);
             }

@@ -35,7 +35,7 @@ impl CodeView for Page {
     fn page(&mut self, delta: u64) -> Option<(CodePlace, region::Page)> {
         let mut page = Box::new([0xcc; PAGE_SIZE as usize]);
         page[START as usize..][..self.0.len()].copy_from_slice(&self.0);
-        (delta == 0).then_some((CodePlace { delta, host: 0, version: 0 }, page))
+        (delta == 0).then_some((CodePlace { delta, host: 0 }, page))
     }
 
     fn executed(&self, host: u64) -> bool {
@@ -43,6 +43,10 @@ impl CodeView for Page {
     }
 
     fn translated(&self, _host: u64) -> bool {
+        false
+    }
+
+    fn varies(&self, _host: u64) -> bool {
         false
     }
 }

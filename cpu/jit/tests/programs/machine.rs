@@ -9,11 +9,11 @@ use aero_jit::{Jit, Settings, WasmtimeHost};
 use iced_x86::IcedError;
 use iced_x86::code_asm::CodeAssembler;
 
-const CODE: u64 = 0x10_0000;
+pub const CODE: u64 = 0x10_0000;
 const STACK: u64 = 0x20_0000;
 const GDT: u64 = 0x1000;
 const IDT: u64 = 0x2000;
-const TABLES: u64 = 0x4000;
+pub const TABLES: u64 = 0x4000;
 const HANDLERS: u64 = 0x3000;
 
 /// How code runs.

@@ -6,6 +6,7 @@ mod bits;
 mod integers;
 mod machine;
 mod numbers;
+mod rewriting;
 mod strings;
 
 use iced_x86::code_asm::*;
