@@ -434,6 +434,12 @@ impl<'a> Exec<'a> {
         self.cpu.attention.insert(crate::Attention::SHADOW);
     }
 
+    /// The instruction that has just retired was an STI that set IF.
+    pub fn interrupts_were_held(&mut self) {
+        self.hold_interrupts(Shadow::Sti);
+        self.cpu.shadow_mark = self.retired;
+    }
+
     /// #GP(0) unless the privilege level is 0. In virtual-8086 mode it is 3.
     #[inline]
     pub fn require_cpl0(&self) -> ExecResult<()> {

@@ -3,6 +3,7 @@
 
 use std::mem::offset_of;
 
+use crate::msr::Msrs;
 use crate::tlb::{Access, Array, Tlb, TlbEntry};
 use crate::{Flags, FpuState, SegReg, Segment, Vcpu};
 
@@ -24,6 +25,8 @@ pub const MXCSR: usize = offset_of!(Vcpu, mxcsr);
 pub const FPU: usize = offset_of!(Vcpu, fpu);
 /// The privilege level, 8 bits.
 pub const CPL: usize = offset_of!(Vcpu, cpl);
+/// `msrs.kernel_gs_base`, 64 bits.
+pub const KERNEL_GS_BASE: usize = offset_of!(Vcpu, msrs) + offset_of!(Msrs, kernel_gs_base);
 /// `attention`, 32 bits.
 pub const ATTENTION: usize = offset_of!(Vcpu, attention);
 
@@ -63,6 +66,8 @@ pub mod fpu {
 /// Where the parts of a segment register lie in a [`Vcpu`], each of 64 bits but for the selector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentOffsets {
+    /// `base`.
+    pub base: usize,
     /// `fast_base`.
     pub fast_base: usize,
     /// `read_end`.
@@ -77,6 +82,7 @@ pub struct SegmentOffsets {
 pub const fn segment(seg: SegReg) -> SegmentOffsets {
     let start = offset_of!(Vcpu, segs) + seg as usize * size_of::<Segment>();
     SegmentOffsets {
+        base: start + offset_of!(Segment, base),
         fast_base: start + offset_of!(Segment, fast_base),
         read_end: start + offset_of!(Segment, read_end),
         write_end: start + offset_of!(Segment, write_end),

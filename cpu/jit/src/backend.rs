@@ -19,7 +19,7 @@ use crate::region::{self, CodePlace, CodeView, Extent, Page};
 use crate::rewrites::Rewrites;
 use crate::stats::Stats;
 use crate::store::{Holding, Installed, QuickMap, RegionId, Store};
-use crate::translate::{Addresses, Exit, Functions};
+use crate::translate::{Addresses, Exit, Functions, GO_ON};
 use crate::{Settings, module};
 
 /// Salts of jumps: bits 48 to 61 of a tag.
@@ -347,8 +347,7 @@ impl Jit {
         left: u64,
     ) -> Result<Option<Next>, HostError> {
         let engine = self.engine.as_mut().expect("started before anything runs");
-        // 32-bit code has no upper halves, and generated code does not keep them.
-        if !mode.is_long() && exec.cpu.regs[..8].iter().any(|register| register >> 32 != 0) {
+        if !mode.suits(exec.cpu) {
             return Ok(Some(Next::Interpret));
         }
         let Some((slot, off, longest)) = engine.find(exec, mode) else { return Ok(None) };
@@ -358,20 +357,17 @@ impl Jit {
         }
         let index = exec.cpu.index as usize;
         let processor = engine.cpus[index].as_mut().expect("prepared");
-        let frame: *mut Frame = &mut *processor.frame;
-        let salt = processor.salts[&mode];
-        // SAFETY: the frame is the processor's own and nothing else refers to it here; generated code
-        // and the helpers change it while `enter` is under way, one at a time.
-        unsafe {
-            (*frame).left = left;
-            (*frame).salt = salt;
-            (*frame).take_flags(&exec.cpu.flags);
-        }
+        let salt = processor.salt(mode);
+        // Generated code changes the frame while `enter` is under way, and so do the helpers.
+        let frame = &mut *processor.frame;
+        frame.left = left;
+        frame.salt = salt;
+        frame.take_flags(&exec.cpu.flags);
         let before = exec.retired;
         let ram = exec.platform.memory().ram().host_block().0.cast_const();
         let mut bridge = Bridge {
             exec,
-            frame,
+            processor,
             ram,
             store: &mut engine.store,
             mode,
@@ -381,13 +377,11 @@ impl Jit {
             misses: 0,
         };
         let code = self.host.enter(slot, off as u32, &mut bridge);
-        let (assisted, misses) = (bridge.assisted, bridge.misses);
+        let (assisted, misses, mode) = (bridge.assisted, bridge.misses, bridge.mode);
         let code = code?;
-        // SAFETY: as above.
-        unsafe {
-            exec.retired = before + left.wrapping_sub((*frame).left) as u32 as u64;
-            (*frame).give_flags(&mut exec.cpu.flags);
-        }
+        let frame = &*processor.frame;
+        exec.retired = before + left.wrapping_sub(frame.left) as u32 as u64;
+        frame.give_flags(&mut exec.cpu.flags);
         let exit = Exit::from_code(code)
             .ok_or_else(|| HostError(format!("a function returned {code}")))?;
         let stats = &mut engine.stats;
@@ -402,6 +396,10 @@ impl Jit {
         Ok(Some(match exit {
             Exit::Elsewhere | Exit::Look => Next::Find,
             Exit::Interpret => Next::Interpret,
+            Exit::Held => {
+                exec.interrupts_were_held();
+                Next::Interpret
+            }
             Exit::Pause if exec.has_events() => Next::Find,
             Exit::Pause => Next::Finish,
         }))
@@ -656,7 +654,7 @@ impl Processor {
 /// What generated code calls.
 struct Bridge<'a, 'b> {
     exec: &'a mut Exec<'b>,
-    frame: *mut Frame,
+    processor: &'a mut Processor,
     /// Host offset 0.
     ram: *const u8,
     store: &'a mut Store,
@@ -671,14 +669,28 @@ struct Bridge<'a, 'b> {
 /// The answer of a translation that the interpreter has to deal with.
 const NOWHERE: u32 = u32::MAX;
 
+impl Bridge<'_, '_> {
+    /// Generated code goes on after an instruction that has changed where it is, or how code runs, or
+    /// what addresses lead to, and no more.
+    fn go_on(&mut self) -> u32 {
+        let mode = Mode::of(self.exec.cpu);
+        if !mode.is_translated() || !mode.suits(self.exec.cpu) {
+            return Exit::Look as u32;
+        }
+        self.mode = mode;
+        self.processor.keep_up(self.exec.cpu.dropped_translations());
+        self.processor.frame.salt = self.processor.salt(mode);
+        GO_ON
+    }
+}
+
 impl Helpers for Bridge<'_, '_> {
     fn translate_read(&mut self, linear: u64, size: u32) -> u32 {
         self.misses += 1;
         if let Some(host) = self.exec.host_address(linear, size.into(), Access::Read) {
             return host as u32;
         }
-        // SAFETY: nothing else refers to the frame while a helper runs.
-        let scratch = unsafe { &mut (*self.frame).scratch };
+        let scratch = &mut self.processor.frame.scratch;
         let Some(data) = scratch.get_mut(..size as usize) else { return NOWHERE };
         if !self.exec.read_crossing(linear, data) {
             return NOWHERE;
@@ -708,28 +720,28 @@ impl Helpers for Bridge<'_, '_> {
         let exec = &mut *self.exec;
         let used = self.left.wrapping_sub(left) as u32;
         exec.retired = self.before + u64::from(used);
-        // SAFETY: as above.
-        let frame = unsafe { &mut *self.frame };
+        let frame = &mut *self.processor.frame;
         frame.give_flags(&mut exec.cpu.flags);
         let epoch = exec.cpu.translation_epoch();
         let next = exec.cpu.rip.wrapping_add(op.len.into()) & exec.cpu.linear_mask();
         let boundary = execute_op(exec, &op);
         self.assisted += 1;
         frame.take_flags(&exec.cpu.flags);
-        // An instruction that ends its block may have done nothing that matters here. A repeated one may
-        // have to go on where it stopped.
-        let quiet = !boundary
-            || op.flags.contains(OpFlags::END)
-                && !exec.look
-                && !exec.has_events()
-                && Mode::of(exec.cpu) == self.mode;
+        // An instruction that ends its block may have done nothing that matters here, and one that does
+        // not may have loaded a segment register. A repeated one may have to go on where it stopped.
+        let ends = op.flags.contains(OpFlags::END);
+        let quiet = (!boundary || ends && !exec.look && !exec.has_events())
+            && Mode::of(exec.cpu) == self.mode;
         let plain = quiet && exec.cpu.rip == next;
         if plain && exec.cpu.attention.is_empty() && epoch == exec.cpu.translation_epoch() {
             return 0;
         }
         let retired = exec.retired - self.before;
         frame.left = self.left.wrapping_sub(retired as i32);
-        Exit::Look as u32
+        if exec.look || !exec.cpu.attention.is_empty() || exec.has_events() {
+            return Exit::Look as u32;
+        }
+        self.go_on()
     }
 }
 

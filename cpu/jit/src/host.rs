@@ -51,8 +51,9 @@ pub trait Helpers {
     fn translate_write(&mut self, linear: u64, size: u32) -> u32;
 
     /// `interpret (i32 site, i32 left) -> i32`: executes the instruction of `site` on the state in
-    /// memory; `left` instructions of the budget are left before it. Nonzero: generated code returns
-    /// this value at once; all state is in memory.
+    /// memory; `left` instructions of the budget are left before it. Nonzero: all state is in memory;
+    /// generated code returns this value at once, unless it is
+    /// [`GO_ON`](crate::translate::GO_ON).
     fn interpret(&mut self, site: u32, left: i32) -> u32;
 }
 

@@ -97,6 +97,12 @@ impl Mode {
         self.code_bits() != 16 && self.is_flat() && self.is_stack_wide()
     }
 
+    /// Whether generated code for this mode takes the processor's registers as they are: 32-bit code has
+    /// no upper halves, and does not keep them.
+    pub fn suits(self, cpu: &Vcpu) -> bool {
+        self.is_long() || cpu.regs[..8].iter().all(|register| register >> 32 == 0)
+    }
+
     /// A mode for what no processor runs: flat, with everything on.
     pub fn flat(code_bits: u32, user: bool) -> Self {
         let code = if code_bits == 64 { CODE_64 } else { CODE_32 };

@@ -11,7 +11,7 @@ use std::ops::Range;
 use aero_bus::PAGE_SIZE;
 use aero_cpu::Features;
 use aero_interpreter::{Op, OpFlags, decode};
-use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind};
+use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
 
 use crate::mode::Mode;
 use crate::rewrites::Numbers;
@@ -491,6 +491,10 @@ fn flow(insn: &Insn) -> Flow {
         }
     };
     match instr.flow_control() {
+        // What drops translations is left through the table of jumps, which knows what stays.
+        FlowControl::Next if insn.instr.mnemonic() == Mnemonic::Invlpg || loads_cr3(instr) => {
+            Flow::End
+        }
         FlowControl::Next if !insn.op.flags.contains(OpFlags::INVALID) => Flow::Check,
         FlowControl::UnconditionalBranch if near => Flow::Jump(target),
         FlowControl::ConditionalBranch if near => Flow::Branch(target),
@@ -530,6 +534,10 @@ fn moved(mut instr: Instruction, off: i32) -> Instruction {
         instr.set_memory_displacement64(from.wrapping_add(off as i64 as u64));
     }
     instr
+}
+
+fn loads_cr3(instr: &Instruction) -> bool {
+    instr.op0_kind() == OpKind::Register && instr.op0_register() == Register::CR3
 }
 
 /// Whether a near return or indirect branch sets all of the instruction pointer.

@@ -16,8 +16,9 @@ pub struct Stats {
     /// Entries into generated code from outside.
     pub entries: u64,
     /// Exits by reason: code that is not translated, an instruction for the interpreter, a signal or
-    /// the end of the budget, an instruction after which the processor is to be looked at.
-    pub exits: [u64; 4],
+    /// the end of the budget, an instruction after which the processor is to be looked at, and one for
+    /// the interpreter after an STI.
+    pub exits: [u64; 5],
     /// Accesses that the inline look into the TLB did not find.
     pub tlb_misses: u64,
     /// Regions translated.
@@ -39,7 +40,7 @@ pub struct Stats {
 impl Stats {
     /// As [`CpuBackend::statistics`](aero_cpu::CpuBackend::statistics) has them.
     pub fn named(&self) -> BTreeMap<&'static str, Statistic> {
-        let [elsewhere, interpret, pause, look] = self.exits;
+        let [elsewhere, interpret, pause, look, held] = self.exits;
         let group =
             |entries: &[(&'static str, u64)]| Statistic::Group(entries.iter().copied().collect());
         BTreeMap::from([
@@ -55,7 +56,7 @@ impl Stats {
                 "exits",
                 group(&[
                     ("elsewhere", elsewhere),
-                    ("interpret", interpret),
+                    ("interpret", interpret + held),
                     ("pause", pause),
                     ("look", look),
                 ]),

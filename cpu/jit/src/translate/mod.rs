@@ -21,6 +21,7 @@ mod region;
 mod registers;
 mod sse;
 mod strings;
+mod system;
 #[cfg(test)]
 mod tests;
 mod x87;
@@ -87,7 +88,13 @@ pub enum Exit {
     Pause,
     /// The interpreter executed an instruction after which the processor has to be looked at.
     Look,
+    /// As `Interpret`, and the instruction before was an STI that set IF.
+    Held,
 }
+
+/// What [`Helpers::interpret`](crate::Helpers::interpret) returns when all state is in memory and
+/// generated code goes on at RIP, as if it had jumped there.
+pub const GO_ON: u32 = 5;
 
 impl Exit {
     /// From what a function returned.
@@ -97,6 +104,7 @@ impl Exit {
             1 => Self::Interpret,
             2 => Self::Pause,
             3 => Self::Look,
+            4 => Self::Held,
             _ => return None,
         })
     }
@@ -142,12 +150,13 @@ pub fn translate(
 type Group = fn(&mut Translator<'_>, &Insn) -> bool;
 
 /// The commonest first. How control leaves a block is not theirs: see [`control`].
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     moves::translate,
     integer::translate,
     bits::translate,
     strings::translate,
     sse::translate,
+    system::translate,
     x87::translate,
 ];
 
@@ -184,6 +193,10 @@ pub struct Translator<'a> {
     exit_label: Option<Label>,
     /// As the exit, with RIP in its local and nothing else to say.
     elsewhere_label: Option<Label>,
+    /// With all state in memory, and what the interpreter returned in the local for the exit.
+    assisted_label: Option<Label>,
+    /// As `elsewhere`, with all state in memory.
+    jump_label: Option<Label>,
     dispatch_label: Option<Label>,
     merge_labels: Vec<Option<Label>>,
     loop_labels: Vec<Option<Label>>,
@@ -193,6 +206,12 @@ pub struct Translator<'a> {
     here: i32,
     /// What of it is read from memory.
     numbers: Numbers,
+    /// Its block goes on after it.
+    goes_on: bool,
+    /// The local that says whether the instruction before it, an STI, set IF; and where such a one
+    /// leaves it for the next.
+    held: Option<u32>,
+    holds: Option<u32>,
     x87: x87::State,
 }
 
@@ -237,12 +256,17 @@ impl<'a> Translator<'a> {
             off: 0,
             exit_label: None,
             elsewhere_label: None,
+            assisted_label: None,
+            jump_label: None,
             dispatch_label: None,
             merge_labels: vec![None; count],
             loop_labels: vec![None; count],
             rest: 0,
             here: 0,
             numbers: Numbers::default(),
+            goes_on: false,
+            held: None,
+            holds: None,
             x87: x87::State::default(),
         }
     }
@@ -360,6 +384,14 @@ impl<'a> Translator<'a> {
 
     /// Leaves before the current instruction, for the interpreter.
     fn leave_here(&mut self) {
+        if let Some(held) = self.held {
+            let flags = self.flags;
+            self.code.op().local_get(held);
+            self.code.if_(Hint::None);
+            self.leave(self.here, Exit::Held, self.rest);
+            self.code.end();
+            self.flags = flags;
+        }
         self.leave(self.here, Exit::Interpret, self.rest);
     }
 
@@ -423,13 +455,9 @@ impl<'a> Translator<'a> {
         self.code.op().i32_const(site as i32);
         self.code.op().local_get(left).i32_const(rest).i32_add();
         self.code.op().call(function);
-        let result = self.code.keep(ValType::I32);
-        self.get(&result);
-        self.code.if_(Hint::Unlikely);
-        self.get(&result);
-        self.code.op().return_();
-        self.code.end();
-        self.code.free(result);
+        let exit = self.exit;
+        self.code.op().local_tee(exit);
+        self.code.br_if(Hint::Unlikely, self.assisted_label.expect("within the function"));
         self.load_changed(insn);
     }
 

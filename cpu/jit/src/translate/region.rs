@@ -6,7 +6,7 @@ use aero_cpu::bits::rflags;
 use aero_cpu::{Signal, layout};
 use wasm_encoder::ValType;
 
-use super::{Exit, Known, Translator};
+use super::{Exit, GO_ON, Known, Translator};
 use crate::code::{Hint, Label, at};
 use crate::frame::{Frame, JUMPS, Jump};
 use crate::region::BlockId;
@@ -15,6 +15,8 @@ impl Translator<'_> {
     /// Everything of the function.
     pub(super) fn body(&mut self) {
         self.enter();
+        self.jump_label = Some(self.code.block());
+        self.assisted_label = Some(self.code.block());
         self.exit_label = Some(self.code.block());
         self.elsewhere_label = Some(self.code.block());
         self.dispatch_label = Some(self.code.looped());
@@ -30,6 +32,22 @@ impl Translator<'_> {
         self.code.op().i32_const(Exit::Elsewhere as i32).local_set(exit);
         self.code.end();
         self.leave_function();
+        self.code.br(self.jump_label.expect("within the function"));
+        self.code.end();
+        self.code.op().local_get(exit).i32_const(GO_ON as i32).i32_ne();
+        self.code.if_(Hint::None);
+        self.code.op().local_get(exit).return_();
+        self.code.end();
+        self.load_pc();
+        self.code.end();
+        self.jump();
+        self.code.op().i32_const(Exit::Elsewhere as i32);
+    }
+
+    /// RIP is in memory.
+    pub(super) fn load_pc(&mut self) {
+        let (rip, pc) = (at(self.addresses.cpu + layout::RIP as u32), self.pc);
+        self.code.op().i32_const(0).i64_load(rip).local_set(pc);
     }
 
     pub(super) fn frame_field(&self, offset: usize) -> wasm_encoder::MemArg {
@@ -191,6 +209,8 @@ impl Translator<'_> {
             self.rest = count - index as i32;
             self.here = insn.off;
             self.numbers = insn.numbers;
+            self.goes_on = index + 1 < insns.len();
+            self.held = self.holds.take();
             if index < plain {
                 self.instruction(insn);
             }
@@ -202,7 +222,7 @@ impl Translator<'_> {
         self.end_block(block);
     }
 
-    /// After the exit block: state goes to memory, and jumps to where it is known are made.
+    /// After the exit block: state goes to memory. What does not go elsewhere returns.
     fn leave_function(&mut self) {
         let rip = at(self.addresses.cpu + layout::RIP as u32);
         let left_field = self.frame_field(offset_of!(Frame, left));
@@ -215,8 +235,6 @@ impl Translator<'_> {
         self.code.if_(Hint::None);
         self.code.op().local_get(exit).return_();
         self.code.end();
-        self.jump();
-        self.code.op().i32_const(Exit::Elsewhere as i32);
     }
 
     /// Goes on in the region that the jump table has for RIP.

@@ -128,12 +128,23 @@ pub fn assemble(
 /// Runs a program on both backends, on the JIT by either tier. Returns how many of its instructions
 /// generated code left to the interpreter at most.
 pub fn both(bits: Bits, program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>) -> u64 {
+    both_prepared(bits, |_| {}, program)
+}
+
+/// The same, with machines that `prepare` has changed.
+pub fn both_prepared(
+    bits: Bits,
+    prepare: impl Fn(&mut Machine),
+    program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>,
+) -> u64 {
     let code = assemble(bits, program);
     let mut expected = Machine::new(bits, &code);
+    prepare(&mut expected);
     let by_interpreter = expected.run(&mut Interpreter::new());
     assert_eq!(by_interpreter.exit, CpuExit::Halted, "the program ends");
     let assisted = [false, true].map(|optimized| {
         let mut machine = Machine::new(bits, &code);
+        prepare(&mut machine);
         let mut jit = machine.jit(Settings { optimized, ..Settings::eager() });
         let by_jit = machine.run(&mut jit);
         let what = format!("{bits:?}, optimized: {optimized}");

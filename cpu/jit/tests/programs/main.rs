@@ -8,6 +8,7 @@ mod machine;
 mod numbers;
 mod rewriting;
 mod strings;
+mod system;
 
 use iced_x86::code_asm::*;
 use machine::{Bits, both};
