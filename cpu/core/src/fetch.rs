@@ -26,6 +26,8 @@ pub struct Peeked {
     pub host_offset: u64,
     /// Whether the translation is global: it stays when the address space changes.
     pub global: bool,
+    /// It may be part of a page larger than 4 KiB, of which any address drops the translation.
+    pub large: bool,
 }
 
 impl Exec<'_> {
@@ -50,14 +52,15 @@ impl Exec<'_> {
         let known = self.cpu.tlb.entry(user, Access::Execute, linear).lookup(linear, 1);
         if let Some(host) = known {
             let global = self.cpu.tlb.is_global(user, Access::Execute, linear);
-            return Some(Peeked { host_offset: host & !(PAGE_SIZE - 1), global });
+            let large = self.cpu.tlb.may_be_large(linear);
+            return Some(Peeked { host_offset: host & !(PAGE_SIZE - 1), global, large });
         }
         if self.cpu.mode == Mode::Long64 && !is_canonical(linear) {
             return None;
         }
-        let (physical, global) = self.walk_code_quietly(linear & self.cpu.linear_mask)?;
+        let (physical, global, large) = self.walk_code_quietly(linear & self.cpu.linear_mask)?;
         let host_offset = self.physical_page(physical).read?;
-        Some(Peeked { host_offset, global })
+        Some(Peeked { host_offset, global, large })
     }
 
     #[cold]

@@ -331,18 +331,18 @@ impl Exec<'_> {
 
     /// The physical address of `linear` if a fetch at the current privilege level would have no other
     /// effect than to fetch: no fault, no accessed bit set, no device asked for a table. And whether the
-    /// page is global.
-    pub(crate) fn walk_code_quietly(&mut self, linear: u64) -> Option<(u64, bool)> {
+    /// page is global, and whether it is larger than 4 KiB.
+    pub(crate) fn walk_code_quietly(&mut self, linear: u64) -> Option<(u64, bool, bool)> {
         if self.cpu.cr0 & cr0::PG == 0 {
-            return Some((linear & 0xffff_ffff, false));
+            return Some((linear & 0xffff_ffff, false, false));
         }
         let mut trail = Trail::new(true);
-        let Walk::Page { physical, leaf, .. } = self.find(linear, &mut trail) else {
+        let Walk::Page { physical, leaf, size, .. } = self.find(linear, &mut trail) else {
             return None;
         };
         let allowed = !trail.no_execute && (self.cpu.cpl != 3 || trail.rights & entry::USER != 0);
         let used = trail.entries[..trail.len].iter().all(|(_, e)| e & entry::ACCESSED != 0);
-        (allowed && used).then(|| (physical, self.is_global(leaf)))
+        (allowed && used).then(|| (physical, self.is_global(leaf), size != PageSize::Small))
     }
 
     /// Whether the page that an entry gives stays when the address space changes.

@@ -153,16 +153,15 @@ pub struct Dropped {
     pub pages: u64,
     /// How often those for writing were, so that writes to code are seen.
     pub writes: u64,
-    /// What the last pages were part of, in units of [`Self::REGION`]: the one dropped after `n` others
-    /// is at `n % Self::LAST`.
+    /// Addresses in the last pages: the one dropped after `n` others is at `n % Self::LAST`.
     pub last: [u64; Self::LAST],
 }
 
 impl Dropped {
     /// So many pages are known.
     pub const LAST: usize = 8;
-    /// Bytes that a page has at most, but for one of 1 GiB: dropping that drops all.
-    pub const REGION: u64 = 4 << 20;
+    /// Bytes that a large page has at most, but for one of 1 GiB: dropping that drops all.
+    pub const LARGE: u64 = 4 << 20;
 }
 
 /// How large the page is that an entry comes from.
@@ -250,6 +249,12 @@ impl Tlb {
             && array.global[index / 64] & 1 << (index % 64) != 0
     }
 
+    /// Whether there may be an entry for `linear` from a page larger than 4 KiB.
+    pub(crate) fn may_be_large(&self, linear: u64) -> bool {
+        let (word, bit) = large_bit(linear);
+        self.huge || self.large[word] & bit != 0
+    }
+
     /// Adds a translation of the page of `linear` to the page at `host_offset`.
     pub(crate) fn insert(
         &mut self,
@@ -314,7 +319,7 @@ impl Tlb {
             return;
         }
         let at = self.dropped.pages as usize % Dropped::LAST;
-        self.dropped.last[at] = linear / Dropped::REGION;
+        self.dropped.last[at] = linear;
         self.dropped.pages += 1;
         let (word, bit) = large_bit(linear);
         if self.large[word] & bit != 0 {

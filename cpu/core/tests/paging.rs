@@ -449,7 +449,7 @@ fn a_look_ahead_at_code_leaves_no_trace() {
     m.exec().fetch_code_page(0x5010).unwrap();
     m.platform.load_u32(0x10_1018, 0x6027);
     // A page with its bits set that was never fetched from, one that was, and one that is not there.
-    let peeked = |host_offset| Some(Peeked { host_offset, global: false });
+    let peeked = |host_offset| Some(Peeked { host_offset, global: false, large: false });
     assert_eq!(m.exec().peek_code_page(0x6fff), peeked(0x6000));
     assert_eq!(m.exec().peek_code_page(0x5fff), peeked(0x5000));
     assert_eq!(m.exec().peek_code_page(0x40_0000), None);
@@ -489,7 +489,7 @@ fn who_keeps_what_addresses_led_to_is_told_what_was_dropped() {
     let now = *e.cpu.dropped_translations();
     assert_eq!((now.all, now.not_global), (start.all, start.not_global + 1));
     assert_eq!(now.pages, start.pages + 1);
-    assert_eq!(now.last[start.pages as usize % Dropped::LAST], 0x12_3456_7890 / Dropped::REGION);
+    assert_eq!(now.last[start.pages as usize % Dropped::LAST], 0x12_3456_7890);
     e.write_cr(4, cr4::PAE).unwrap();
     assert_eq!(e.cpu.dropped_translations().all, start.all + 1);
     drop(e);

@@ -77,8 +77,9 @@ struct Processor {
     dropped: Dropped,
     /// Modes of jumps to code in pages that are not all global.
     local: Vec<Mode>,
-    /// Where the code is that jumps lead to, in units of [`Dropped::REGION`].
-    regions: BTreeSet<u64>,
+    /// Where the code is that jumps lead to: numbers of pages, and of large ones.
+    pages: BTreeSet<u64>,
+    large: BTreeSet<u64>,
 }
 
 impl Jit {
@@ -173,7 +174,8 @@ impl Jit {
             jumps: vec![0; JUMPS],
             dropped: *cpu.dropped_translations(),
             local: Vec::new(),
-            regions: BTreeSet::new(),
+            pages: BTreeSet::new(),
+            large: BTreeSet::new(),
         });
         Ok(())
     }
@@ -506,8 +508,8 @@ impl Engine {
         for place in &region.places {
             let linear = first.wrapping_add(place.delta) & mask;
             match exec.peek_code_page(linear) {
-                Some(Peeked { host_offset, global }) if host_offset == place.host => {
-                    processor.rely_on(linear, mode, global);
+                Some(page) if page.host_offset == place.host => {
+                    processor.rely_on(linear, mode, page);
                 }
                 _ => return None,
             }
@@ -601,7 +603,8 @@ impl Processor {
     fn forget_jumps(&mut self) {
         self.salts.clear();
         self.local.clear();
-        self.regions.clear();
+        self.pages.clear();
+        self.large.clear();
     }
 
     /// Forgets the jumps that depend on translations which have been dropped.
@@ -615,7 +618,10 @@ impl Processor {
             (self.dropped.pages..now.pages).map(|n| now.last[n as usize % Dropped::LAST]);
         if now.all != self.dropped.all
             || pages > Dropped::LAST as u64
-            || last.any(|region| self.regions.contains(&region))
+            || last.any(|linear| {
+                self.pages.contains(&(linear / PAGE_SIZE))
+                    || self.large.contains(&(linear / Dropped::LARGE))
+            })
         {
             self.forget_jumps();
         } else if now.not_global != self.dropped.not_global {
@@ -627,9 +633,13 @@ impl Processor {
     }
 
     /// A jump in this mode depends on the translation of `linear`.
-    fn rely_on(&mut self, linear: u64, mode: Mode, global: bool) {
-        self.regions.insert(linear / Dropped::REGION);
-        if !global && !self.local.contains(&mode) {
+    fn rely_on(&mut self, linear: u64, mode: Mode, page: Peeked) {
+        if page.large {
+            self.large.insert(linear / Dropped::LARGE);
+        } else {
+            self.pages.insert(linear / PAGE_SIZE);
+        }
+        if !page.global && !self.local.contains(&mode) {
             self.local.push(mode);
         }
     }

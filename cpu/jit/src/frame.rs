@@ -3,7 +3,7 @@
 use aero_cpu::{Access, Flags};
 
 /// Entries of the table of jump targets, a power of two.
-pub const JUMPS: usize = 1 << 12;
+pub const JUMPS: usize = 1 << 13;
 
 /// Where a jump leads that leaves a region.
 #[derive(Clone, Copy, Debug)]

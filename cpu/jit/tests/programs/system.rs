@@ -66,7 +66,8 @@ fn cli_and_sti_change_if_and_nothing_else() {
 fn an_interrupt_comes_one_instruction_after_sti() {
     // What follows STI: memory that is there, memory that is not, an instruction for the interpreter,
     // a jump, and a second STI, which holds off nothing more.
-    let after: [fn(&mut CodeAssembler) -> Result<(), IcedError>; 5] = [
+    type Write = fn(&mut CodeAssembler) -> Result<(), IcedError>;
+    let after: [Write; 5] = [
         |a| a.add(dword_ptr(DATA), 3),
         |a| a.add(dword_ptr(DATA + 0xffe), 3),
         |a| a.cpuid(),
