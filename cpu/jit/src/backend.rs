@@ -17,6 +17,7 @@ use crate::maker::{Made, Maker, Order};
 use crate::mode::{MAX_CPUS, Mode};
 use crate::region::{self, CodePlace, CodeView, Extent, Page};
 use crate::rewrites::Rewrites;
+use crate::samples::Samples;
 use crate::stats::Stats;
 use crate::store::{Holding, Installed, QuickMap, RegionId, Store};
 use crate::translate::{Addresses, Exit, Functions, GO_ON};
@@ -49,19 +50,13 @@ struct Engine {
     /// Blocks that are being translated.
     pending: HashSet<(u64, Mode)>,
     rewrites: Rewrites,
-    /// How often generated code was found at a place when its time was up.
-    samples: QuickMap<(u64, Mode), u32>,
+    samples: Samples,
     code_writes: u64,
     stats: Stats,
 }
 
 /// Regions that wait to be translated at most: what is hot stays hot.
 const MOST_ORDERS: usize = 16;
-
-/// So many samples at one place make it worth a region in one piece.
-const SAMPLES: u32 = 6;
-/// Places that samples are counted for at most; then counting begins anew.
-const MOST_SAMPLED: usize = 1 << 12;
 
 /// What belongs to one processor.
 struct Processor {
@@ -115,7 +110,7 @@ impl Jit {
             cpus: Vec::new(),
             pending: HashSet::new(),
             rewrites: Rewrites::default(),
-            samples: QuickMap::default(),
+            samples: Samples::default(),
             code_writes: 0,
             stats: Stats::default(),
         });
@@ -414,15 +409,9 @@ impl Jit {
         let linear = exec.cpu.code_linear(exec.cpu.rip);
         let Some(page) = exec.peek_code_page(linear) else { return Ok(()) };
         let host = page.host_offset + linear % PAGE_SIZE;
-        if engine.samples.len() >= MOST_SAMPLED {
-            engine.samples.clear();
-        }
-        let count = engine.samples.entry((host, mode)).or_default();
-        *count += 1;
-        if *count < SAMPLES {
+        if !engine.samples.note(host, mode) {
             return Ok(());
         }
-        *count = 0;
         let entry = engine.store.find(host, mode);
         let region = entry.and_then(|entry| engine.store.region(entry.region));
         if region.is_some_and(|region| region.optimized) {
@@ -468,6 +457,9 @@ impl Jit {
         let addresses = engine.cpus[exec.cpu.index as usize].as_ref().expect("prepared").addresses;
         engine.stats.regions += 1;
         engine.stats.optimized += u64::from(optimized);
+        if optimized {
+            engine.samples.made(region.hosts(), mode);
+        }
         engine.stats.region_instructions += region.len() as u64;
         engine.maker.order(Order {
             id,

@@ -11,6 +11,7 @@ mod mode;
 mod module;
 mod region;
 mod rewrites;
+mod samples;
 mod settings;
 mod stats;
 mod store;

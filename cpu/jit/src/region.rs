@@ -180,7 +180,7 @@ pub struct Extent {
 
 impl Extent {
     /// Of code that has become warm.
-    pub const BASELINE: Self = Self { insns: 200, pages: 3, depth: 1, shares: true };
+    pub const BASELINE: Self = Self { insns: 60, pages: 3, depth: 1, shares: true };
     /// Of code that takes a noticeable part of the time.
     pub const OPTIMIZED: Self = Self { insns: 600, pages: 4, depth: 2, shares: false };
 }

@@ -364,7 +364,7 @@
     i64.shr_u
     i64.xor
     i32.wrap_i64
-    i32.const 4095
+    i32.const 8191
     i32.and
     i32.const 16
     i32.mul
