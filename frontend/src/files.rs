@@ -151,7 +151,8 @@ pub fn referenced_files(
 #[wasm_bindgen]
 pub fn needs_thread(machine: &str, name: &str, sets: Vec<String>) -> Result<bool, JsError> {
     let cpu = parse(machine, name, &sets)?.cpu;
-    Ok(*cpu.backend.get_ref() == Backend::Jit && cpu.jit.background)
+    let jit = cpu.backend.as_ref().is_none_or(|backend| *backend.get_ref() == Backend::Jit);
+    Ok(jit && cpu.jit.background)
 }
 
 fn parse(machine: &str, name: &str, sets: &[String]) -> Result<MachineConfig, JsError> {

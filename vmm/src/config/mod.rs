@@ -71,8 +71,8 @@ pub enum OnTripleFault {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CpuSection {
-    /// What executes instructions.
-    pub backend: Spanned<Backend>,
+    /// What executes instructions: if not given, the JIT if there is an engine for its code.
+    pub backend: Option<Spanned<Backend>>,
     /// How the JIT works, where it is the backend.
     pub jit: JitSection,
     /// How many processors, 1 to 32.
@@ -84,7 +84,7 @@ pub struct CpuSection {
 impl Default for CpuSection {
     fn default() -> Self {
         Self {
-            backend: Spanned::new(0..0, Backend::default()),
+            backend: None,
             jit: JitSection::default(),
             count: Bounded(1),
             model: Spanned::new(0..0, "westmere".to_owned()),
@@ -93,11 +93,10 @@ impl Default for CpuSection {
 }
 
 /// What executes instructions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
     /// One instruction at a time.
-    #[default]
     Interpreter,
     /// Translates what runs often to WebAssembly, and interprets the rest.
     Jit,

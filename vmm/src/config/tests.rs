@@ -136,7 +136,7 @@ fn values_found_wrong_later_still_have_their_line() {
 fn the_jit_has_settings_within_bounds() {
     let config =
         parse("[cpu]\nbackend = \"jit\"\n[cpu.jit]\nthreshold = 7\ncode_bytes = \"8MiB\"\n");
-    assert_eq!(*config.cpu.backend.get_ref(), Backend::Jit);
+    assert_eq!(config.cpu.backend.map(Spanned::into_inner), Some(Backend::Jit));
     let defaults = aero_jit::Settings::default();
     let expected = aero_jit::Settings { threshold: 7, code_bytes: 8 << 20, ..defaults.clone() };
     assert_eq!(config.cpu.jit.settings(), expected);

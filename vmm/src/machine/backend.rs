@@ -14,14 +14,20 @@ pub(super) fn build(
     ram: &GuestRam,
     code_host: Option<MakeCodeHost>,
 ) -> Result<Box<dyn CpuBackend>, ConfigError> {
-    match config.cpu.backend.get_ref() {
-        Backend::Interpreter => Ok(Box::new(Interpreter::new())),
-        Backend::Jit => {
-            let host = match code_host {
-                Some(make) => make(ram),
-                None => own_code_host(ram).map_err(|e| config.error_at(&config.cpu.backend, e))?,
-            };
-            Ok(Box::new(Jit::new(host, config.cpu.jit.settings())))
+    let asked = &config.cpu.backend;
+    if asked.as_ref().is_some_and(|backend| *backend.get_ref() == Backend::Interpreter) {
+        return Ok(Box::new(Interpreter::new()));
+    }
+    let host = match code_host {
+        Some(make) => Ok(make(ram)),
+        None => own_code_host(ram),
+    };
+    match (host, asked) {
+        (Ok(host), _) => Ok(Box::new(Jit::new(host, config.cpu.jit.settings()))),
+        (Err(e), Some(asked)) => Err(config.error_at(asked, e)),
+        (Err(e), None) => {
+            log::info!("the processors are interpreted: {e}");
+            Ok(Box::new(Interpreter::new()))
         }
     }
 }
