@@ -93,6 +93,12 @@ impl Jit {
         }
     }
 
+    fn give_up(&mut self, error: &HostError) {
+        assert!(!self.settings.required, "{error}");
+        log::error!("{error}; going on with the interpreter alone");
+        self.failed = true;
+    }
+
     fn start(&mut self) -> Result<(), HostError> {
         if self.engine.is_some() {
             return Ok(());
@@ -186,8 +192,7 @@ impl CpuBackend for Jit {
         if !self.failed {
             let ram = platform.memory().ram().clone();
             if let Err(error) = self.prepare(cpu, signals, &ram) {
-                log::error!("{error}; going on with the interpreter alone");
-                self.failed = true;
+                self.give_up(&error);
             }
         }
         if self.failed {
@@ -197,8 +202,7 @@ impl CpuBackend for Jit {
         match self.execute(&mut exec) {
             Ok(exit) => RunOutcome { retired: exec.retired, exit },
             Err(error) => {
-                log::error!("{error}; going on with the interpreter alone");
-                self.failed = true;
+                self.give_up(&error);
                 RunOutcome { retired: exec.retired, exit: CpuExit::Budget }
             }
         }

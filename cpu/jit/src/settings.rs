@@ -14,6 +14,9 @@ pub struct Settings {
     pub background: bool,
     /// Whether everything is translated as if it took much of the time: for tests.
     pub optimized: bool,
+    /// Whether it is a panic when generated code cannot be run, rather than a line in the log and the
+    /// interpreter: for tests, which would pass without it.
+    pub required: bool,
 }
 
 impl Default for Settings {
@@ -24,6 +27,7 @@ impl Default for Settings {
             rewrites: 10,
             background: true,
             optimized: false,
+            required: false,
         }
     }
 }
@@ -31,6 +35,6 @@ impl Default for Settings {
 impl Settings {
     /// Everything is translated before it is executed, however often it is rewritten: for tests.
     pub fn eager() -> Self {
-        Self { threshold: 1, rewrites: 0, background: false, ..Self::default() }
+        Self { threshold: 1, rewrites: 0, background: false, required: true, ..Self::default() }
     }
 }

@@ -24,7 +24,6 @@ pub use arith::{PARAMETERS, RESULTS, ROUTINES, function, nothing};
 use self::shape::{Kind, Shape};
 use super::{Exit, FlagsKind, Size, Translator};
 use crate::code::{Hint, Temp, at};
-use crate::frame::Frame;
 use crate::region::Insn;
 
 /// C0, C1, C2 and C3.
@@ -426,36 +425,15 @@ impl Translator<'_> {
         self.ops.push(insn.op);
         let known = self.flags;
         self.write_flags_kind();
-        if insn.op.is_memory() {
-            self.store_state(self.here);
-        } else {
-            self.store_x87();
-            // The instruction uses no other registers.
-            let rip = at(self.addresses.cpu + layout::RIP as u32);
-            self.code.op().i32_const(0);
-            self.push_rip(self.here);
-            self.code.op().i64_store(rip);
-        }
-        let (left, rest) = (self.left, self.rest);
+        // All of it: a fault, of memory or of an exception that waits, is delivered from there.
+        self.store_state(self.here);
+        let (left, rest, exit) = (self.left, self.rest, self.exit);
         let interpret = self.functions.interpret;
         self.code.op().i32_const(site as i32);
         self.code.op().local_get(left).i32_const(rest).i32_add();
         self.code.op().call(interpret);
-        let (exit, pc) = (self.exit, self.pc);
         self.code.op().local_tee(exit);
-        self.if_(Hint::Unlikely);
-        {
-            // The registers in locals are still right.
-            let rip = at(self.addresses.cpu + layout::RIP as u32);
-            let field = at(self.addresses.frame + std::mem::offset_of!(Frame, left) as u32);
-            self.code.op().i32_const(0).i64_load(rip).local_set(pc);
-            self.code.op().i32_const(0).i32_load(field).local_set(left);
-            self.load_compared(insn);
-            self.write_flags_kind();
-            let label = self.exit_label.expect("within the function");
-            self.code.br(label);
-        }
-        self.code.end();
+        self.code.br_if(Hint::Unlikely, self.assisted_label.expect("within the function"));
         self.flags = known;
         self.load_compared(insn);
         let status = self.fpu(fpu::STATUS);

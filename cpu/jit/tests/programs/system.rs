@@ -6,6 +6,9 @@ use iced_x86::code_asm::*;
 
 use super::machine::{Bits, both, both_prepared};
 
+/// Writes an instruction.
+type Write = fn(&mut CodeAssembler) -> Result<(), IcedError>;
+
 const DATA: u32 = 0x30_0000;
 
 /// Does something so many times, counting in EBX.
@@ -66,7 +69,6 @@ fn cli_and_sti_change_if_and_nothing_else() {
 fn an_interrupt_comes_one_instruction_after_sti() {
     // What follows STI: memory that is there, memory that is not, an instruction for the interpreter,
     // a jump, and a second STI, which holds off nothing more.
-    type Write = fn(&mut CodeAssembler) -> Result<(), IcedError>;
     let after: [Write; 5] = [
         |a| a.add(dword_ptr(DATA), 3),
         |a| a.add(dword_ptr(DATA + 0xffe), 3),
