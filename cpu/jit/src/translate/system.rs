@@ -41,9 +41,15 @@ impl Translator<'_> {
     }
 
     /// Interrupts come after the next instruction: it is in the same block, and nobody looks for them
-    /// before, unless it is left to the interpreter.
+    /// before, unless it is left to the interpreter. One that waits already is the interpreter's, so
+    /// that it comes right after that instruction and not at the end of the block.
     fn sti(&mut self) {
         self.require_cpl0();
+        let signals = at(self.addresses.signals);
+        self.code.op().i32_const(0).i32_load(signals);
+        self.if_(Hint::Unlikely);
+        self.leave_here();
+        self.code.end();
         let system = at(self.addresses.cpu + layout::FLAGS_SYSTEM as u32);
         let held = match self.holds {
             Some(local) => local,
