@@ -1,10 +1,12 @@
 //! Instructions that kernels use: they change how code runs, and generated code goes on all the same.
 
-use aero_cpu::Signal;
+use aero_cpu::{CpuBackend, CpuExit, Signal};
+use aero_interpreter::Interpreter;
+use aero_jit::Settings;
 use iced_x86::IcedError;
 use iced_x86::code_asm::*;
 
-use super::machine::{Bits, both, both_prepared};
+use super::machine::{Bits, Machine, assemble, both, both_prepared};
 
 /// Writes an instruction.
 type Write = fn(&mut CodeAssembler) -> Result<(), IcedError>;
@@ -67,43 +69,54 @@ fn cli_and_sti_change_if_and_nothing_else() {
 
 #[test]
 fn an_interrupt_comes_one_instruction_after_sti() {
-    // What follows STI: memory that is there, memory that is not, an instruction for the interpreter,
-    // a jump, and a second STI, which holds off nothing more.
-    let after: [Write; 5] = [
+    // What follows STI: memory that is there, memory that the interpreter has to write, an instruction
+    // for the interpreter, and a second STI, which holds off nothing more.
+    let after: [Write; 4] = [
         |a| a.add(dword_ptr(DATA), 3),
         |a| a.add(dword_ptr(DATA + 0xffe), 3),
         |a| a.cpuid(),
-        |a| {
-            let mut there = a.create_label();
-            a.jmp(there)?;
-            a.inc(esi)?;
-            a.set_label(&mut there)?;
-            a.nop()
-        },
         |a| a.sti(),
     ];
+    // The loop has eight instructions, and is left for a moment at its top, where IF is clear.
+    const STOP: u64 = 2 + 60 * 8;
+    let end = |backend: &mut dyn CpuBackend, machine: &mut Machine| {
+        machine.platform.budget = STOP;
+        assert_eq!(machine.run(backend).exit, CpuExit::Budget);
+        machine.platform.vectors.push_back(0x40);
+        machine.signals.raise(Signal::INTR);
+        machine.platform.budget = 10_000;
+        let outcome = machine.run(backend);
+        (outcome, machine.state(), machine.data())
+    };
     for bits in [Bits::Long, Bits::Flat] {
-        for (number, after) in after.iter().enumerate() {
-            let prepare = |machine: &mut super::machine::Machine| {
-                machine.platform.vectors.extend([0x40, 0x41]);
-                machine.signals.raise(Signal::INTR);
-            };
-            both_prepared(bits, prepare, |a| {
+        for after in after {
+            let code = assemble(bits, |a| {
                 a.mov(esp, DATA + 0x8000)?;
-                repeat(a, 50, |a| a.add(edi, ebx))?;
-                a.cmp(ebx, number as i32)?;
-                a.sti()?;
-                after(a)?;
-                a.inc(edx)?;
-                a.inc(edx)
+                repeat(a, 100, |a| {
+                    a.add(edi, ebx)?;
+                    a.sti()?;
+                    after(a)?;
+                    a.cli()?;
+                    a.mov(ebx, 50)?;
+                    a.inc(esi)
+                })
             });
+            let expected = end(&mut Interpreter::new(), &mut Machine::new(bits, &code));
+            for optimized in [false, true] {
+                let mut machine = Machine::new(bits, &code);
+                // Everything was executed before it is translated, so that it is in one piece.
+                let settings = Settings { threshold: 10, optimized, ..Settings::eager() };
+                let mut jit = machine.jit(settings);
+                assert_eq!(end(&mut jit, &mut machine), expected, "optimized: {optimized}");
+                assert!(jit.stats().translated > 100, "{:?}", jit.stats());
+            }
         }
     }
 }
 
 #[test]
 fn a_data_segment_that_is_not_flat_ends_what_was_translated_for_flat_ones() {
-    let prepare = |machine: &mut super::machine::Machine| {
+    let prepare = |machine: &mut Machine| {
         // Data from DATA on, 4 KiB.
         machine.platform.load_u64(0x1000 + 24, 0x0040_9230_0000_0fff);
         machine.cpu.gdtr.limit = 0x1f;
@@ -122,7 +135,7 @@ fn a_data_segment_that_is_not_flat_ends_what_was_translated_for_flat_ones() {
 #[test]
 fn a_system_call_and_its_return_stay_in_generated_code() {
     // The user's code is the program itself, whose pages both may use.
-    let prepare = |machine: &mut super::machine::Machine| {
+    let prepare = |machine: &mut Machine| {
         // 8: kernel code, 16: kernel data, 24: 32-bit user code, 32: user data, 40: user code.
         machine.platform.load_u64(0x1000 + 32, 0x00cf_f300_0000_ffff);
         machine.platform.load_u64(0x1000 + 40, 0x00af_fb00_0000_ffff);
