@@ -1,31 +1,29 @@
 //! The run loop: generated code where there is some, the interpreter where not.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
 
-use aero_bus::{GuestRam, PAGE_SIZE, Placed};
+use aero_bus::{GuestRam, PAGE_SIZE};
 use aero_cpu::{
-    Access, CpuBackend, CpuExit, CpuSignals, Dropped, Exec, Peeked, Platform, RunOutcome, Signal,
-    Statistic, Vcpu,
+    CpuBackend, CpuExit, CpuSignals, Exec, Platform, RunOutcome, Signal, Statistic, Vcpu,
 };
-use aero_interpreter::{Indifferent, Interpreter, OpFlags, execute_op};
+use aero_interpreter::{Indifferent, Interpreter};
 
-use crate::frame::{Frame, JUMPS, Jump};
+use crate::bridge::Bridge;
+use crate::frame::{Frame, Jump};
 use crate::heat::{Heat, Watch};
-use crate::host::{CodeHost, Helpers, HostError, MemoryShape};
+use crate::host::{CodeHost, HostError, MemoryShape};
 use crate::maker::{Made, Maker, Order};
 use crate::mode::{MAX_CPUS, Mode};
+use crate::processor::Processor;
 use crate::region::{self, CodePlace, CodeView, Extent, Page};
 use crate::rewrites::Rewrites;
 use crate::samples::Samples;
 use crate::stats::Stats;
-use crate::store::{Holding, Installed, QuickMap, RegionId, Store};
-use crate::translate::{Addresses, Exit, Functions, GO_ON};
+use crate::store::{Installed, RegionId, Store};
+use crate::translate::{Addresses, Exit, Functions};
 use crate::{Settings, module};
 
-/// Salts of jumps: bits 48 to 61 of a tag.
-const SALTS: u64 = 1 << 14;
-const SALT_SHIFT: u32 = 48;
 /// Instructions that the interpreter executes at a time while a signal is there that cannot be taken.
 const HELD_OFF: u64 = 64;
 
@@ -57,25 +55,6 @@ struct Engine {
 
 /// Regions that wait to be translated at most: what is hot stays hot.
 const MOST_ORDERS: usize = 16;
-
-/// What belongs to one processor.
-struct Processor {
-    frame: Placed<Frame>,
-    /// Addresses of the processor, its TLB and its signals, by which one knows it again.
-    places: [usize; 3],
-    addresses: Addresses,
-    salts: QuickMap<Mode, u64>,
-    next_salt: u64,
-    /// The region that each entry of the frame's jumps leads to.
-    jumps: Vec<RegionId>,
-    /// What was dropped from the TLB when the salts were last looked at.
-    dropped: Dropped,
-    /// Modes of jumps to code in pages that are not all global.
-    local: Vec<Mode>,
-    /// Where the code is that jumps lead to: numbers of pages, and of large ones.
-    pages: BTreeSet<u64>,
-    large: BTreeSet<u64>,
-}
 
 impl Jit {
     /// A backend that runs its code by `host`.
@@ -166,18 +145,8 @@ impl Jit {
         if engine.cpus.len() <= index {
             engine.cpus.resize_with(index + 1, || None);
         }
-        engine.cpus[index] = Some(Processor {
-            frame,
-            places,
-            addresses,
-            salts: QuickMap::default(),
-            next_salt: 1,
-            jumps: vec![0; JUMPS],
-            dropped: *cpu.dropped_translations(),
-            local: Vec::new(),
-            pages: BTreeSet::new(),
-            large: BTreeSet::new(),
-        });
+        let dropped = *cpu.dropped_translations();
+        engine.cpus[index] = Some(Processor::new(frame, places, addresses, dropped));
         Ok(())
     }
 }
@@ -591,163 +560,6 @@ impl Engine {
                 }
             }
         }
-    }
-}
-
-impl Processor {
-    /// No jump goes on to where it has gone.
-    fn forget_jumps(&mut self) {
-        self.salts.clear();
-        self.local.clear();
-        self.pages.clear();
-        self.large.clear();
-    }
-
-    /// Forgets the jumps that depend on translations which have been dropped.
-    fn keep_up(&mut self, now: &Dropped) {
-        if *now == self.dropped {
-            return;
-        }
-        self.frame.forget_recent();
-        let pages = now.pages - self.dropped.pages;
-        let mut last =
-            (self.dropped.pages..now.pages).map(|n| now.last[n as usize % Dropped::LAST]);
-        if now.all != self.dropped.all
-            || pages > Dropped::LAST as u64
-            || last.any(|linear| {
-                self.pages.contains(&(linear / PAGE_SIZE))
-                    || self.large.contains(&(linear / Dropped::LARGE))
-            })
-        {
-            self.forget_jumps();
-        } else if now.not_global != self.dropped.not_global {
-            for mode in self.local.drain(..) {
-                self.salts.remove(&mode);
-            }
-        }
-        self.dropped = *now;
-    }
-
-    /// A jump in this mode depends on the translation of `linear`.
-    fn rely_on(&mut self, linear: u64, mode: Mode, page: Peeked) {
-        if page.large {
-            self.large.insert(linear / Dropped::LARGE);
-        } else {
-            self.pages.insert(linear / PAGE_SIZE);
-        }
-        if !page.global && !self.local.contains(&mode) {
-            self.local.push(mode);
-        }
-    }
-
-    /// What is mixed into the tags of jumps in this mode, with the translations as they are now.
-    fn salt(&mut self, mode: Mode) -> u64 {
-        if let Some(salt) = self.salts.get(&mode) {
-            return *salt;
-        }
-        if self.next_salt == SALTS {
-            self.next_salt = 1;
-            self.forget_jumps();
-            self.frame.jumps.fill(Jump::NONE);
-        }
-        let salt = self.next_salt << SALT_SHIFT;
-        self.next_salt += 1;
-        self.salts.insert(mode, salt);
-        salt
-    }
-}
-
-/// What generated code calls.
-struct Bridge<'a, 'b> {
-    exec: &'a mut Exec<'b>,
-    processor: &'a mut Processor,
-    /// Host offset 0.
-    ram: *const u8,
-    store: &'a mut Store,
-    mode: Mode,
-    /// Instructions retired and left when generated code was entered.
-    before: u64,
-    left: i32,
-    assisted: u64,
-    misses: u64,
-}
-
-/// The answer of a translation that the interpreter has to deal with.
-const NOWHERE: u32 = u32::MAX;
-
-impl Bridge<'_, '_> {
-    /// Generated code goes on after an instruction that has changed where it is, or how code runs, or
-    /// what addresses lead to, and no more.
-    fn go_on(&mut self) -> u32 {
-        let mode = Mode::of(self.exec.cpu);
-        if !mode.is_translated() || !mode.suits(self.exec.cpu) {
-            return Exit::Look as u32;
-        }
-        self.mode = mode;
-        self.processor.keep_up(self.exec.cpu.dropped_translations());
-        self.processor.frame.salt = self.processor.salt(mode);
-        GO_ON
-    }
-}
-
-impl Helpers for Bridge<'_, '_> {
-    fn translate_read(&mut self, linear: u64, size: u32) -> u32 {
-        self.misses += 1;
-        if let Some(host) = self.exec.host_address(linear, size.into(), Access::Read) {
-            return host as u32;
-        }
-        let scratch = &mut self.processor.frame.scratch;
-        let Some(data) = scratch.get_mut(..size as usize) else { return NOWHERE };
-        if !self.exec.read_crossing(linear, data) {
-            return NOWHERE;
-        }
-        (scratch.as_ptr() as usize).wrapping_sub(self.ram as usize) as u32
-    }
-
-    fn translate_write(&mut self, linear: u64, size: u32) -> u32 {
-        self.misses += 1;
-        let Some((host, has_code)) = self.exec.host_address_of_write(linear, size.into()) else {
-            return NOWHERE;
-        };
-        if has_code {
-            let versions = self.exec.versions();
-            match self.store.holding(host, size) {
-                // What the interpreter has decoded it looks at again when the version is another one.
-                Holding::Nothing => versions.touch(host, false),
-                Holding::Page => versions.touch(host, true),
-                Holding::Code => return NOWHERE,
-            }
-        }
-        host as u32
-    }
-
-    fn interpret(&mut self, site: u32, left: i32) -> u32 {
-        let Some(op) = self.store.op(site) else { return Exit::Interpret as u32 };
-        let exec = &mut *self.exec;
-        let used = self.left.wrapping_sub(left) as u32;
-        exec.retired = self.before + u64::from(used);
-        let frame = &mut *self.processor.frame;
-        frame.give_flags(&mut exec.cpu.flags);
-        let epoch = exec.cpu.translation_epoch();
-        let next = exec.cpu.rip.wrapping_add(op.len.into()) & exec.cpu.linear_mask();
-        let boundary = execute_op(exec, &op);
-        self.assisted += 1;
-        frame.take_flags(&exec.cpu.flags);
-        // An instruction that ends its block may have done nothing that matters here, and one that does
-        // not may have loaded a segment register. A repeated one may have to go on where it stopped.
-        let ends = op.flags.contains(OpFlags::END);
-        let quiet = (!boundary || ends && !exec.look && !exec.has_events())
-            && Mode::of(exec.cpu) == self.mode;
-        let plain = quiet && exec.cpu.rip == next;
-        if plain && exec.cpu.attention.is_empty() && epoch == exec.cpu.translation_epoch() {
-            return 0;
-        }
-        let retired = exec.retired - self.before;
-        frame.left = self.left.wrapping_sub(retired as i32);
-        if exec.look || !exec.cpu.attention.is_empty() || exec.has_events() {
-            return Exit::Look as u32;
-        }
-        self.go_on()
     }
 }
 

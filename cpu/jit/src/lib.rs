@@ -1,6 +1,7 @@
 //! A [`CpuBackend`](aero_cpu::CpuBackend) that translates hot code to WebAssembly.
 
 mod backend;
+mod bridge;
 mod code;
 mod frame;
 mod graph;
@@ -9,6 +10,7 @@ mod host;
 mod maker;
 mod mode;
 mod module;
+mod processor;
 mod region;
 mod rewrites;
 mod samples;
