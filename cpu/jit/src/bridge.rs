@@ -30,8 +30,7 @@ const NOWHERE: u32 = u32::MAX;
 impl Bridge<'_, '_> {
     /// Generated code goes on after an instruction that has changed where it is, or how code runs, or
     /// what addresses lead to, and no more.
-    fn go_on(&mut self) -> u32 {
-        let mode = Mode::of(self.exec.cpu);
+    fn go_on(&mut self, mode: Mode) -> u32 {
         if !mode.is_translated() || !mode.suits(self.exec.cpu) {
             return Exit::Look as u32;
         }
@@ -87,9 +86,9 @@ impl Helpers for Bridge<'_, '_> {
         frame.take_flags(&exec.cpu.flags);
         // An instruction that ends its block may have done nothing that matters here, and one that does
         // not may have loaded a segment register. A repeated one may have to go on where it stopped.
+        let mode = Mode::of(exec.cpu);
         let ends = op.flags.contains(OpFlags::END);
-        let quiet = (!boundary || ends && !exec.look && !exec.has_events())
-            && Mode::of(exec.cpu) == self.mode;
+        let quiet = (!boundary || ends && !exec.look && !exec.has_events()) && mode == self.mode;
         let plain = quiet && exec.cpu.rip == next;
         if plain && exec.cpu.attention.is_empty() && epoch == exec.cpu.translation_epoch() {
             return 0;
@@ -99,6 +98,6 @@ impl Helpers for Bridge<'_, '_> {
         if exec.look || !exec.cpu.attention.is_empty() || exec.has_events() {
             return Exit::Look as u32;
         }
-        self.go_on()
+        self.go_on(mode)
     }
 }

@@ -846,21 +846,13 @@ impl Translator<'_> {
     /// CMPXCHG8B and CMPXCHG16B: halves of this size.
     fn cmpxchg_pair(&mut self, insn: &Insn, half: Size) -> bool {
         let instr = &insn.instr;
-        let bytes = 2 * half.bytes();
         self.make_explicit();
-        self.push_linear(instr, Access::Write);
-        let linear = self.code.keep(ValType::I64);
         if half.is_wide() {
             // #GP unless it is aligned.
-            self.get(&linear);
-            self.code.op().i32_wrap_i64().i32_const(15).i32_and();
-            self.if_(Hint::Unlikely);
-            self.leave_here();
-            self.code.end();
+            self.push_aligned_place(instr, Access::Write);
+        } else {
+            self.push_place(instr, 2 * half.bytes(), Access::Write);
         }
-        self.get(&linear);
-        self.code.free(linear);
-        self.translate(bytes, Access::Write);
         let low = self.code.keep(ValType::I32);
         self.get(&low);
         self.code.op().i32_const(half.bytes() as i32).i32_add();

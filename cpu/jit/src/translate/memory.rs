@@ -221,6 +221,20 @@ impl Translator<'_> {
         self.translate(bytes, access);
     }
 
+    /// Pushes where an operand of 16 bytes is that has to be aligned.
+    pub fn push_aligned_place(&mut self, instr: &Instruction, access: Access) {
+        self.push_linear(instr, access);
+        let linear = self.code.keep(ValType::I64);
+        self.get(&linear);
+        self.code.op().i32_wrap_i64().i32_const(15).i32_and();
+        self.if_(Hint::Unlikely);
+        self.leave_here();
+        self.code.end();
+        self.get(&linear);
+        self.code.free(linear);
+        self.translate(16, access);
+    }
+
     /// Where the operand in memory is, and its value, which is about to be replaced.
     pub fn read_to_write(&mut self, instr: &Instruction, size: Size) -> (Temp, Temp) {
         self.push_place(instr, size.bytes(), Access::Write);

@@ -446,6 +446,13 @@ impl<'a> Translator<'a> {
             return self.leave_here();
         }
         self.end_x87();
+        self.call_interpreter(insn);
+        self.load_changed(insn);
+    }
+
+    /// Calls the interpreter with all state in memory, and goes on if that is all there is to it: then
+    /// memory has what the instruction changed, and locals have what was before.
+    fn call_interpreter(&mut self, insn: &Insn) {
         let site = self.first_site + self.ops.len() as u32;
         self.ops.push(insn.op);
         self.write_flags_kind();
@@ -458,7 +465,6 @@ impl<'a> Translator<'a> {
         let exit = self.exit;
         self.code.op().local_tee(exit);
         self.code.br_if(Hint::Unlikely, self.assisted_label.expect("within the function"));
-        self.load_changed(insn);
     }
 
     /// Stores all state, with RIP at `off`.

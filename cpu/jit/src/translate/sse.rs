@@ -16,7 +16,7 @@ use iced_x86::{Instruction, OpKind};
 use wasm_encoder::{InstructionSink, ValType};
 
 use super::{FlagsKind, Size, Translator, xmm};
-use crate::code::{Hint, at};
+use crate::code::at;
 use crate::region::Insn;
 
 /// Emits an instruction.
@@ -39,20 +39,6 @@ impl Translator<'_> {
             return None;
         }
         xmm::number(instr.op_register(operand))
-    }
-
-    /// Pushes where an operand of 16 bytes is that has to be aligned.
-    fn push_aligned_place(&mut self, instr: &Instruction, access: Access) {
-        self.push_linear(instr, access);
-        let linear = self.code.keep(ValType::I64);
-        self.get(&linear);
-        self.code.op().i32_wrap_i64().i32_const(15).i32_and();
-        self.if_(Hint::Unlikely);
-        self.leave_here();
-        self.code.end();
-        self.get(&linear);
-        self.code.free(linear);
-        self.translate(16, access);
     }
 
     /// Pushes an operand of 16 bytes: a register, or memory that has to be aligned.

@@ -421,19 +421,13 @@ impl Translator<'_> {
     /// `result`, that position is loaded.
     fn execute_cold(&mut self, insn: &Insn, result: Option<(usize, &Temp, &Temp)>) {
         use layout::fpu;
-        let site = self.first_site + self.ops.len() as u32;
-        self.ops.push(insn.op);
-        let known = self.flags;
-        self.write_flags_kind();
-        // All of it: a fault, of memory or of an exception that waits, is delivered from there.
-        self.store_state(self.here);
-        let (left, rest, exit) = (self.left, self.rest, self.exit);
-        let interpret = self.functions.interpret;
-        self.code.op().i32_const(site as i32);
-        self.code.op().local_get(left).i32_const(rest).i32_add();
-        self.code.op().call(interpret);
-        self.code.op().local_tee(exit);
-        self.code.br_if(Hint::Unlikely, self.assisted_label.expect("within the function"));
+        if !insn.numbers.is_empty() {
+            // As it was decoded it may not be any more.
+            return self.leave_here();
+        }
+        let (known, rest) = (self.flags, self.rest);
+        // A fault, of memory or of an exception that waits, is delivered from there.
+        self.call_interpreter(insn);
         self.flags = known;
         self.load_compared(insn);
         let status = self.fpu(fpu::STATUS);

@@ -5,9 +5,9 @@ use aero_bus::{GuestRam, MemoryMap, Placed};
 use aero_cpu::testing::TestPlatform;
 use aero_cpu::{CpuBackend, CpuExit, CpuModel, CpuSignals, RunOutcome, Vcpu};
 use aero_interpreter::Interpreter;
-use aero_jit::{Jit, Settings, WasmtimeHost};
+use aero_jit::{Jit, Settings, Stats, WasmtimeHost};
 use iced_x86::IcedError;
-use iced_x86::code_asm::CodeAssembler;
+use iced_x86::code_asm::{CodeAssembler, ebx};
 
 pub const CODE: u64 = 0x10_0000;
 const STACK: u64 = 0x20_0000;
@@ -137,12 +137,26 @@ pub fn both_prepared(
     prepare: impl Fn(&mut Machine),
     program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>,
 ) -> u64 {
+    let (retired, tiers) = run_all(bits, prepare, program);
+    for stats in &tiers {
+        assert!(stats.translated > retired / 2, "most of it is translated: {stats:?}");
+    }
+    tiers.into_iter().map(|stats| stats.assisted).max().unwrap_or(0)
+}
+
+/// Runs a program by the interpreter and on both of the JIT's tiers, which have to agree. Returns how
+/// many instructions it had, and what the tiers did.
+pub fn run_all(
+    bits: Bits,
+    prepare: impl Fn(&mut Machine),
+    program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>,
+) -> (u64, [Stats; 2]) {
     let code = assemble(bits, program);
     let mut expected = Machine::new(bits, &code);
     prepare(&mut expected);
     let by_interpreter = expected.run(&mut Interpreter::new());
     assert_eq!(by_interpreter.exit, CpuExit::Halted, "the program ends");
-    let assisted = [false, true].map(|optimized| {
+    let tiers = [false, true].map(|optimized| {
         let mut machine = Machine::new(bits, &code);
         prepare(&mut machine);
         let mut jit = machine.jit(Settings { optimized, ..Settings::eager() });
@@ -151,9 +165,21 @@ pub fn both_prepared(
         assert_eq!(machine.state(), expected.state(), "{what}");
         assert_eq!(by_jit, by_interpreter, "{what}");
         assert!(machine.data() == expected.data(), "memory differs: {what}");
-        let stats = jit.stats();
-        assert!(stats.translated > by_jit.retired / 2, "most of it is translated: {stats:?}");
-        stats.assisted
+        jit.stats()
     });
-    assisted.into_iter().max().unwrap_or(0)
+    (by_interpreter.retired, tiers)
+}
+
+/// Does `body` for EBX from `count` down to 1.
+pub fn times(
+    a: &mut CodeAssembler,
+    count: u32,
+    body: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>,
+) -> Result<(), IcedError> {
+    let mut top = a.create_label();
+    a.mov(ebx, count)?;
+    a.set_label(&mut top)?;
+    body(a)?;
+    a.dec(ebx)?;
+    a.jnz(top)
 }

@@ -1,12 +1,12 @@
 //! Programs that write into their own code.
 
-use aero_cpu::{CpuBackend, CpuExit};
+use aero_cpu::CpuBackend;
 use aero_interpreter::Interpreter;
 use aero_jit::{Settings, Stats};
 use iced_x86::IcedError;
 use iced_x86::code_asm::*;
 
-use crate::machine::{Bits, CODE, Machine, TABLES, assemble};
+use crate::machine::{Bits, CODE, Machine, TABLES, run_all};
 
 /// Where programs copy code to that they then rewrite.
 const COPY: u32 = 0x31_0000;
@@ -17,27 +17,7 @@ fn all(
     bits: Bits,
     program: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>,
 ) -> [Stats; 2] {
-    let code = assemble(bits, program);
-    let mut expected = Machine::new(bits, &code);
-    let by_interpreter = expected.run(&mut Interpreter::new());
-    assert_eq!(by_interpreter.exit, CpuExit::Halted, "the program ends");
-    [false, true].map(|optimized| {
-        let mut machine = Machine::new(bits, &code);
-        let mut jit = machine.jit(Settings { optimized, ..Settings::eager() });
-        let by_jit = machine.run(&mut jit);
-        assert_eq!(machine.state(), expected.state(), "{bits:?}, optimized: {optimized}");
-        assert_eq!(by_jit, by_interpreter, "{bits:?}, optimized: {optimized}");
-        assert!(machine.data() == expected.data(), "memory differs, optimized: {optimized}");
-        jit.stats()
-    })
-}
-
-/// Writes bytes to [`COPY`].
-fn place(a: &mut CodeAssembler, code: &[u8]) -> Result<(), IcedError> {
-    for (at, byte) in code.iter().enumerate() {
-        a.mov(byte_ptr(COPY + at as u32), i32::from(*byte as i8))?;
-    }
-    Ok(())
+    run_all(bits, |_| {}, program).1
 }
 
 /// Runs code at [`COPY`] 300 times, each time after `rewrite`, which has the rounds left in EBX. What it
@@ -47,12 +27,24 @@ fn rounds(
     code: &[u8],
     rewrite: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>,
 ) -> Result<(), IcedError> {
-    place(a, code)?;
+    rounds_at(a, COPY, code, rewrite)
+}
+
+/// The same at another address.
+fn rounds_at(
+    a: &mut CodeAssembler,
+    address: u32,
+    code: &[u8],
+    rewrite: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>,
+) -> Result<(), IcedError> {
+    for (at, byte) in code.iter().enumerate() {
+        a.mov(byte_ptr(address + at as u32), i32::from(*byte as i8))?;
+    }
     let mut top = a.create_label();
     a.mov(ebx, 300)?;
     a.set_label(&mut top)?;
     rewrite(a)?;
-    a.mov(ebp, COPY)?;
+    a.mov(ebp, address)?;
     if a.bitness() == 64 {
         a.call(rbp)?
     } else {
@@ -213,23 +205,9 @@ fn code_that_rewrites_the_next_instruction_sees_it() {
 fn a_number_that_crosses_a_page_is_seen() {
     for bits in BOTH {
         all(bits, |a| {
-            let mut top = a.create_label();
-            for (at, byte) in [0xb8, 0, 0, 0, 0, 0xc3].into_iter().enumerate() {
-                a.mov(byte_ptr(COPY + 0xffd + at as u32), byte)?;
-            }
-            a.mov(ebx, 300)?;
-            a.set_label(&mut top)?;
-            a.mov(dword_ptr(COPY + 0xffe), ebx)?;
-            a.mov(ebp, COPY + 0xffd)?;
-            if a.bitness() == 64 {
-                a.call(rbp)?
-            } else {
-                a.call(ebp)?
-            }
-            a.imul_3(edi, edi, 31)?;
-            a.add(edi, eax)?;
-            a.dec(ebx)?;
-            a.jnz(top)
+            rounds_at(a, COPY + 0xffd, &[0xb8, 0, 0, 0, 0, 0xc3], |a| {
+                a.mov(dword_ptr(COPY + 0xffe), ebx)
+            })
         });
     }
 }

@@ -3,7 +3,7 @@
 use iced_x86::IcedError;
 use iced_x86::code_asm::*;
 
-use crate::machine::{Bits, both};
+use crate::machine::{Bits, both, times};
 
 const BOTH: [Bits; 2] = [Bits::Long, Bits::Flat];
 /// Memory that the tests compare.
@@ -53,16 +53,6 @@ fn scatter(a: &mut CodeAssembler) -> Done {
     a.add(edi, 4)?;
     a.cmp(edi, DATA + 0x8000)?;
     a.jne(top)
-}
-
-/// Does `body` for EBX from `count` down to 1.
-fn times(a: &mut CodeAssembler, count: u32, body: impl FnOnce(&mut CodeAssembler) -> Done) -> Done {
-    let mut top = a.create_label();
-    a.mov(ebx, count)?;
-    a.set_label(&mut top)?;
-    body(a)?;
-    a.dec(ebx)?;
-    a.jnz(top)
 }
 
 #[test]

@@ -6,26 +6,12 @@ use aero_jit::Settings;
 use iced_x86::IcedError;
 use iced_x86::code_asm::*;
 
-use super::machine::{Bits, Machine, assemble, both, both_prepared};
+use super::machine::{Bits, Machine, assemble, both, both_prepared, times};
 
 /// Writes an instruction.
 type Write = fn(&mut CodeAssembler) -> Result<(), IcedError>;
 
 const DATA: u32 = 0x30_0000;
-
-/// Does something so many times, counting in EBX.
-fn repeat(
-    a: &mut CodeAssembler,
-    times: u32,
-    body: impl FnOnce(&mut CodeAssembler) -> Result<(), IcedError>,
-) -> Result<(), IcedError> {
-    let mut top = a.create_label();
-    a.mov(ebx, times)?;
-    a.set_label(&mut top)?;
-    body(a)?;
-    a.dec(ebx)?;
-    a.jnz(top)
-}
 
 fn wrmsr(a: &mut CodeAssembler, msr: u32, value: u64) -> Result<(), IcedError> {
     a.mov(ecx, msr)?;
@@ -39,7 +25,7 @@ fn swapgs_exchanges_the_bases_each_time() {
     let assisted = both(Bits::Long, |a| {
         wrmsr(a, 0xc000_0101, DATA.into())?;
         wrmsr(a, 0xc000_0102, u64::from(DATA) + 0x100)?;
-        repeat(a, 101, |a| {
+        times(a, 101, |a| {
             a.swapgs()?;
             a.add(dword_ptr(8).gs(), ebx)
         })?;
@@ -54,7 +40,7 @@ fn swapgs_exchanges_the_bases_each_time() {
 fn cli_and_sti_change_if_and_nothing_else() {
     for bits in [Bits::Long, Bits::Flat] {
         let assisted = both(bits, |a| {
-            repeat(a, 100, |a| {
+            times(a, 100, |a| {
                 a.cli()?;
                 a.add(eax, ebx)?;
                 a.sti()?;
@@ -92,7 +78,7 @@ fn an_interrupt_comes_one_instruction_after_sti() {
         for after in after {
             let code = assemble(bits, |a| {
                 a.mov(esp, DATA + 0x8000)?;
-                repeat(a, 100, |a| {
+                times(a, 100, |a| {
                     a.add(edi, ebx)?;
                     a.sti()?;
                     after(a)?;
@@ -122,7 +108,7 @@ fn a_data_segment_that_is_not_flat_ends_what_was_translated_for_flat_ones() {
         machine.cpu.gdtr.limit = 0x1f;
     };
     both_prepared(Bits::Flat, prepare, |a| {
-        repeat(a, 200, |a| a.add(edi, ebx))?;
+        times(a, 200, |a| a.add(edi, ebx))?;
         for selector in [24, 16] {
             a.mov(eax, selector)?;
             a.mov(es, eax)?;
